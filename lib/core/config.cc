@@ -1,0 +1,104 @@
+#include "core/config.h"
+
+#include <array>
+
+namespace stargazer {
+namespace {
+
+constexpr std::array<const char*, kDependencyCount> kDependencyNames{"redis", "kg", "openrouter", "bot_runner",
+                                                                     "config"};
+
+Duration or_default(Duration configured, Duration otherwise) {
+  return configured == Duration::zero() ? otherwise : configured;
+}
+
+// LEASE.md section 3.6: three tries fit before the soft stop, the grace before the hard kill, a margin before the ttl.
+void check_lease(const LeaseConfig& config, std::vector<ConfigProblem>& problems) {
+  const LeaseTimes times = lease_times(config);
+  const Duration tries = times.heartbeat + 3 * times.request_timeout + 2 * times.retry_pause;
+  const auto shown = [](Duration value) { return " (" + format_duration(value) + ")"; };
+  if (tries > times.soft_stop) {
+    problems.push_back({"lease.soft_stop",
+                        "must be at least lease.heartbeat + 3 × lease.request_timeout + 2 × "
+                        "lease.retry_pause" +
+                            shown(tries) + ", but is " + format_duration(times.soft_stop)});
+  }
+  if (times.soft_stop >= times.hard_kill) {
+    problems.push_back({"lease.soft_stop", "must be less than lease.hard_kill" + shown(times.hard_kill) + ", but is " +
+                                               format_duration(times.soft_stop)});
+  }
+  const Duration margin_min = times.ttl / 20;
+  if (times.hard_kill + margin_min > times.ttl) {
+    problems.push_back({"lease.hard_kill", "must be at most 19/20 of lease.ttl" + shown(times.ttl - margin_min) +
+                                               ", but is " + format_duration(times.hard_kill)});
+  }
+}
+
+void check_tasks(const Config& config, std::vector<ConfigProblem>& problems) {
+  for (const TaskConfig& task : config.tasks) {
+    const std::string prefix = "tasks." + task.name + ".";
+    if (!task.pool.empty() && !config.pools.contains(task.pool)) {
+      problems.push_back({prefix + "pool", "names \"" + task.pool + "\", but there is no [pools." + task.pool + "]"});
+    }
+    if (task.stop_grace >= config.scheduler.stop_deadline) {
+      problems.push_back({prefix + "stop_grace", "must be less than scheduler.stop_deadline (" +
+                                                     format_duration(config.scheduler.stop_deadline) + "), but is " +
+                                                     format_duration(task.stop_grace)});
+    }
+  }
+}
+
+}  // namespace
+
+const char* name_of(Dependency dependency) {
+  return kDependencyNames[static_cast<std::size_t>(dependency)];
+}
+
+std::vector<Dependency> DependencySet::members() const {
+  std::vector<Dependency> all;
+  for (std::size_t place = 0; place < kDependencyCount; ++place) {
+    const auto dependency = static_cast<Dependency>(place);
+    if (contains(dependency)) all.push_back(dependency);
+  }
+  return all;
+}
+
+const char* kind_of(const Job& job) {
+  constexpr std::array<const char*, std::variant_size_v<Job>> kKinds{"command", "python", "plugin", "native"};
+  return kKinds[job.index()];
+}
+
+bool truthy(const FlagValue& value) {
+  return std::visit([](const auto& held) { return held != std::decay_t<decltype(held)>{}; }, value);
+}
+
+bool Config::flag(const std::string& name, bool fallback) const {
+  const auto found = flags.find(name);
+  return found == flags.end() ? fallback : truthy(found->second);
+}
+
+double Config::flag_number(const std::string& name, double fallback) const {
+  const auto found = flags.find(name);
+  if (found == flags.end()) return fallback;
+  if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return static_cast<double>(*whole);
+  if (const auto* number = std::get_if<double>(&found->second)) return *number;
+  return fallback;
+}
+
+LeaseTimes lease_times(const LeaseConfig& config) {
+  return LeaseTimes{.ttl = config.ttl,
+                    .heartbeat = or_default(config.heartbeat, config.ttl / 3),
+                    .soft_stop = or_default(config.soft_stop, config.ttl * 3 / 5),
+                    .hard_kill = or_default(config.hard_kill, config.ttl * 5 / 6),
+                    .request_timeout = or_default(config.request_timeout, config.ttl / 15),
+                    .retry_pause = or_default(config.retry_pause, config.ttl / 30)};
+}
+
+std::vector<ConfigProblem> check_relations(const Config& config) {
+  std::vector<ConfigProblem> problems;
+  check_lease(config.lease, problems);
+  check_tasks(config, problems);
+  return problems;
+}
+
+}  // namespace stargazer

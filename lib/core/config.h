@@ -1,0 +1,265 @@
+// The configuration as one validated value. How it is written in a file, read and checked: config/config_reader.h.
+//
+// Every default stands here and nowhere else; config/stargazer-scheduler.toml repeats them for operators and a test
+// keeps the two equal. The keys are those of the file, so that a message can name them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/time.h"
+
+namespace stargazer {
+
+// What a task may need before it can run, in the fixed order in which a job receives them (SPEC section 2.1).
+enum class Dependency : std::uint8_t { kRedis, kKg, kOpenrouter, kBotRunner, kConfig };
+inline constexpr std::size_t kDependencyCount = 5;
+
+// The name of a dependency in `requires`: "redis", "kg", "openrouter", "bot_runner", "config".
+const char* name_of(Dependency dependency);
+
+// A set of dependencies, iterated in their fixed order.
+class DependencySet {
+ public:
+  void insert(Dependency dependency) { bits_ |= bit(dependency); }
+  bool contains(Dependency dependency) const { return (bits_ & bit(dependency)) != 0; }
+  bool empty() const { return bits_ == 0; }
+  bool operator==(const DependencySet&) const = default;
+
+  std::vector<Dependency> members() const;
+
+ private:
+  static std::uint8_t bit(Dependency dependency) {
+    return static_cast<std::uint8_t>(1U << static_cast<unsigned>(dependency));
+  }
+
+  std::uint8_t bits_ = 0;
+};
+
+// Runs a program directly, without a shell. argv[0] is a path or is looked up in PATH. Never empty.
+struct CommandJob {
+  std::vector<std::string> argv;
+  bool operator==(const CommandJob&) const = default;
+};
+
+// Calls a function of Stargazer's own code through the Python bridge: "module:function".
+struct PythonJob {
+  std::string target;
+  bool operator==(const PythonJob&) const = default;
+};
+
+// Calls a job of a shared library with the C ABI of stargazer/plugin.h.
+struct PluginJob {
+  std::string library;
+  std::string job;
+  bool operator==(const PluginJob&) const = default;
+};
+
+// Runs inside the daemon. There is one: "journal_feed" (SPEC section 5).
+struct NativeJob {
+  std::string name;
+  bool operator==(const NativeJob&) const = default;
+};
+
+using Job = std::variant<CommandJob, PythonJob, PluginJob, NativeJob>;
+
+// The word for a job's kind in messages and in --check --json: "command", "python", "plugin", "native".
+const char* kind_of(const Job& job);
+
+enum class RunOn : std::uint8_t { kEveryNode, kLeader };
+
+using Environment = std::map<std::string, std::string>;
+
+// [tasks.NAME]: a periodic task.
+struct TaskConfig {
+  std::string name;
+  std::vector<std::string> aliases;  // other spellings of the name that a file may use
+
+  Duration interval{};                       // from the end of one run to the start of the next; at least kIntervalMin
+  Duration initial_delay{};                  // from start to the first run
+  Duration jitter{};                         // up to this much is added, at random, to each wait
+  Duration timeout = std::chrono::hours(1);  // of one run; 0 = none
+  Duration stop_grace = std::chrono::seconds(10);  // between TERM and KILL when a run is stopped
+
+  DependencySet dependencies;  // `requires`
+  bool requires_chat_llm = false;
+  std::string opt_in;  // the name of a flag; "" = none
+  std::string pool;    // the name of a pool; "" = only scheduler.max_concurrent_runs limits it
+  RunOn run_on = RunOn::kEveryNode;
+  bool persist = false;  // remember the last end across restarts
+  bool enabled = true;
+
+  Job job = CommandJob{};
+  Environment environment;        // added to the run's environment
+  std::string working_directory;  // "" = the daemon's
+
+  bool operator==(const TaskConfig&) const = default;
+};
+
+// The shortest interval that a file may ask for: an interval of zero would be a busy loop.
+inline constexpr Duration kIntervalMin = std::chrono::milliseconds(100);
+
+// [supervised.NAME]: a long-lived worker that only the leader runs (SPEC section 4).
+struct SupervisedConfig {
+  std::string name;
+  std::string opt_out;  // the name of a flag which, when set to false, turns the worker off; "" = none
+  bool enabled = true;
+  Duration stop_grace{};  // 0 = lease.hard_kill - lease.soft_stop; a longer one is cut to that
+  Job job = CommandJob{};
+  Environment environment;
+  std::string working_directory;
+
+  bool operator==(const SupervisedConfig&) const = default;
+};
+
+struct NodeConfig {
+  std::string id = "auto";  // "auto" = host name and a part unique to this start; "" = "standalone"
+  std::string state_dir = "/var/lib/stargazer-scheduler";
+
+  bool operator==(const NodeConfig&) const = default;
+};
+
+struct RedisConfig {
+  std::string url = "redis://127.0.0.1:6379/0";
+  std::string username;
+  std::string password_file;                           // "" = no password; otherwise the file's first line
+  Duration command_timeout = std::chrono::seconds(2);  // also of a connection attempt
+
+  bool operator==(const RedisConfig&) const = default;
+};
+
+struct KgConfig {
+  std::string url;  // "" = the Redis of [redis]
+  std::string graph = "knowledge";
+
+  bool operator==(const KgConfig&) const = default;
+};
+
+struct OpenrouterConfig {
+  std::string base_url = "https://openrouter.ai/api/v1";
+  std::string api_key_file;
+
+  bool operator==(const OpenrouterConfig&) const = default;
+};
+
+struct PythonConfig {
+  std::string interpreter = "/opt/stargazer/venv/bin/python";
+  std::string root = "/opt/stargazer";
+
+  bool operator==(const PythonConfig&) const = default;
+};
+
+struct BotRunnerConfig {
+  std::string provider;  // "module:function"
+
+  bool operator==(const BotRunnerConfig&) const = default;
+};
+
+struct SchedulerConfig {
+  std::string catalogue = "auto";  // "auto" = tasks.toml beside the file, else the installed one; "" = none
+  std::uint32_t max_concurrent_runs = 16;
+  Duration stop_deadline = std::chrono::seconds(30);  // SIGTERM to exit
+  Duration drain_deadline = std::chrono::seconds(2);  // from a worker's exit until its output is given up
+  std::uint32_t output_line_bytes_max = 16384;        // a longer line of a worker is cut, with a mark
+
+  bool operator==(const SchedulerConfig&) const = default;
+};
+
+struct PoolConfig {
+  std::uint32_t limit = 1;
+
+  bool operator==(const PoolConfig&) const = default;
+};
+
+// [lease]: see docs/lease.md for how these times depend on each other. 0 stands for the default that follows from ttl.
+struct LeaseConfig {
+  std::string key = "sg:leader:supervisor";  // environment SG_LEADER_KEY wins
+  Duration ttl = std::chrono::seconds(30);
+  Duration heartbeat{};        // 0 = ttl / 3
+  Duration soft_stop{};        // 0 = ttl * 3 / 5
+  Duration hard_kill{};        // 0 = ttl * 5 / 6
+  Duration request_timeout{};  // 0 = ttl / 15
+  Duration retry_pause{};      // 0 = ttl / 30
+  std::uint32_t nodes = 2;     // 1 = this daemon is alone
+
+  bool operator==(const LeaseConfig&) const = default;
+};
+
+struct FeedConfig {
+  std::vector<std::string> units{"stargazer"};  // unit names and globs; empty = no feed
+  std::string channel = "stargazer:journal";
+  std::uint32_t backlog = 50;
+  std::string directory;  // "" = the system's journal
+
+  bool operator==(const FeedConfig&) const = default;
+};
+
+struct EventsConfig {
+  std::string channel = "stargazer:observability";
+  std::string key_prefix = "obs:";
+  Duration ttl = std::chrono::hours(24 * 7);  // of an event's hash; 0 = for ever
+  std::uint32_t queue_max = 1000;             // events waiting for Redis; beyond it they are dropped and counted
+
+  bool operator==(const EventsConfig&) const = default;
+};
+
+// A value of [flags]. The names are Stargazer's own and are not ours to limit.
+using FlagValue = std::variant<bool, std::int64_t, double, std::string>;
+
+// Python's truth: false, 0, 0.0 and "" are false.
+bool truthy(const FlagValue& value);
+
+struct Config {
+  NodeConfig node;
+  std::optional<RedisConfig> redis;  // absent: standalone
+  std::optional<KgConfig> kg;        // absent: the kg gate is closed
+  std::optional<OpenrouterConfig> openrouter;
+  std::optional<PythonConfig> python;  // absent: python jobs are skipped
+  std::optional<BotRunnerConfig> bot_runner;
+  std::map<std::string, FlagValue> flags;
+  SchedulerConfig scheduler;
+  std::map<std::string, PoolConfig> pools;
+  LeaseConfig lease;
+  FeedConfig feed;
+  EventsConfig events;
+  std::vector<TaskConfig> tasks;  // in the order of the files, the catalogue's first
+  std::vector<SupervisedConfig> supervised;
+
+  bool operator==(const Config&) const = default;
+
+  // A flag's truth, or `fallback` when it is not set.
+  bool flag(const std::string& name, bool fallback) const;
+  // A flag's number, or `fallback` when it is not set or is no number.
+  double flag_number(const std::string& name, double fallback) const;
+};
+
+// The times of the lease with every 0 replaced by what follows from ttl.
+struct LeaseTimes {
+  Duration ttl;
+  Duration heartbeat;
+  Duration soft_stop;
+  Duration hard_kill;
+  Duration request_timeout;
+  Duration retry_pause;
+
+  // What is left between the hard kill and the moment another node may win.
+  Duration margin() const { return ttl - hard_kill; }
+};
+
+LeaseTimes lease_times(const LeaseConfig& config);
+
+// One broken relation between values: `key` is the one to change first, `problem` a sentence that names the others.
+struct ConfigProblem {
+  std::string key;
+  std::string problem;
+};
+
+// Checks every relation between values that a reader of one key cannot see: the lease's times (LEASE.md section 3.6),
+// pools that are named but not defined, deadlines that cannot be kept. Empty when all hold.
+std::vector<ConfigProblem> check_relations(const Config& config);
+
+}  // namespace stargazer

@@ -1,0 +1,98 @@
+// The scheduler itself: one object that owns every loop, run, supervised worker and the lease, and one function,
+// step(), that drives them.
+//
+// Everything that happens outside is posted to the inbox as an Input; step() takes the inbox and acts on it in one
+// fixed order, whatever the order of arrival:
+//
+//   1. exits and closed channels     a permit that a finished run held is free for what starts below
+//   2. lease replies
+//   3. dependencies, requests to stop
+//   4. what the clock has brought    run timeouts, grace periods, restarts, due loops, the lease's own deadlines
+//   5. starts                        due tasks by due time while gates and pools allow, supervised workers if leader
+//   6. the lease's next request
+//   7. the next wake-up
+//
+// Equal instants are served in the order in which they were asked for, and chance comes from one seed, so a run is its
+// list of inputs and instants: tests/sim replays it byte for byte.
+//
+// A periodic task (SPEC section 2.3):
+//
+//              due                      gate open, permit free
+//   waiting ─────────► held (says why) ────────────────────────► running ─► waiting, for interval + jitter from the end
+//
+// A supervised worker (SPEC section 4) runs only while this node is leader; core/restart.h says when it comes back.
+// What one process goes through from start to end is the table in core/worker.h.
+//
+// Stopping: the first StopRequested starts nothing more, sends TERM to everything, KILL after each grace and to
+// everything that is left shortly before scheduler.stop_deadline; then the lease is released. The second kills at once.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/event.h"
+#include "core/registry.h"
+#include "core/seams.h"
+
+namespace stargazer {
+
+// What one node is made of beyond its configuration.
+struct SupervisorOptions {
+  std::uint64_t seed = 0;
+  std::string run_id_prefix;  // makes run ids unique over restarts and nodes: "PREFIX-1", "PREFIX-2", …
+  std::map<std::string, WallTime> last_ends;  // remembered ends of tasks with persist = true, by task name
+};
+
+// One task or supervised worker as an operator sees it.
+struct TaskStatus {
+  std::string name;
+  bool supervised = false;
+  bool running = false;
+  std::uint64_t run_count = 0;
+  std::uint64_t failure_count = 0;  // every outcome but ok, skipped and cancelled
+  std::string why;                  // "running for 3.2 s", or one sentence on why it is not running
+};
+
+class Supervisor {
+ public:
+  // `config` and `registry` must come from each other (build_registry) and are kept. `store` is null when no Redis is
+  // configured: the node is then permanent leader. The seams must outlive the supervisor.
+  Supervisor(Config config, Registry registry, Clock& clock, LeaseStore* store, WorkerHost& host,
+             SupervisorOptions options);
+  ~Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  // Schedules every loop and begins to contend for the lease at the next step. A second start is a no-op.
+  void start();
+
+  // Records an input for the next step. May be called from any callback of the thread that steps.
+  void post(Input input);
+
+  // Acts on everything posted and everything due. May be called at any time; without cause it does nothing.
+  void step();
+
+  // Takes the events since the last call, oldest first.
+  std::vector<Event> take_events();
+
+  bool leader() const;
+  // True once a requested stop is complete: nothing runs, the lease is released or could not be.
+  bool stopped() const;
+
+  // How many worker processes are alive or not yet drained.
+  std::size_t worker_count() const;
+  // Every task, then every supervised worker, in the registry's order.
+  std::vector<TaskStatus> status() const;
+  // "PREFIX-7".
+  std::string run_id_text(RunId run) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stargazer

@@ -1,0 +1,53 @@
+// The journal feed (SPEC section 5): a thread that reads the systemd journal and publishes each entry to Redis.
+//
+// It has its own Redis connection and shares nothing with the event loop, so a burst of entries, a slow disk or a huge
+// entry cannot delay a lease renewal. While Redis is away it stops reading: the journal is the buffer.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/config.h"
+#include "core/result.h"
+#include "io/log.h"
+#include "io/redis_target.h"
+
+namespace stargazer {
+
+struct FeedCounters {
+  std::uint64_t entries_published = 0;
+  std::uint64_t bytes_published = 0;
+  std::uint64_t entries_skipped = 0;  // unreadable: corrupt or vacuumed while being read
+  std::uint64_t redis_failures = 0;
+};
+
+class Feed {
+ public:
+  // Both are called from the feed's thread. `ended` is called exactly once, as the last thing the thread does: success
+  // after request_stop, otherwise the reason for which it cannot go on (the scheduler starts a new one after the task's
+  // interval).
+  using LogCallback = std::function<void(LogRecord)>;
+  using EndedCallback = std::function<void(Status)>;
+
+  // Starts the thread.
+  Feed(FeedConfig config, RedisTarget redis, LogCallback log, EndedCallback ended);
+  // REQUIRES: `ended` has been called, or request_stop has; joins the thread.
+  ~Feed();
+  Feed(const Feed&) = delete;
+  Feed& operator=(const Feed&) = delete;
+
+  // Asks the thread to end after the batch in flight, within a second. Any thread; more than once is fine.
+  void request_stop();
+
+  FeedCounters counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stargazer

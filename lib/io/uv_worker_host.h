@@ -1,0 +1,71 @@
+// Real worker processes on the event loop: the WorkerHost of the daemon.
+//
+// Each worker is started by argv, without a shell, in a process group of its own, with stdin from /dev/null, stdout and
+// stderr as pipes and one end of a socketpair as fd 3. It is watched through a pidfd, not through libuv's process
+// handle, for one reason: when the leader of the group exits we can kill what is left of the group while its zombie
+// still keeps the number from being used again, and only then reap it. See docs/decisions/0002-own-spawn.md.
+//
+// The daemon is the subreaper of its descendants: a grandchild that left its group and lost its parent becomes a child
+// of the daemon. When its run has ended it is found by STARGAZER_RUN_ID in its environment, killed and reaped.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <uv.h>
+
+#include "core/seams.h"
+
+namespace stargazer {
+
+enum class OutputStream : std::uint8_t { kStdout, kStderr };
+
+// One line that a worker wrote, without its newline. `cut` when it was longer than the limit and the rest is skipped.
+struct OutputLine {
+  RunId run;
+  std::string_view run_id_text;
+  std::string_view name;
+  OutputStream stream{};
+  std::string_view text;
+  bool cut = false;
+};
+
+class UvWorkerHost final : public WorkerHost {
+ public:
+  struct Options {
+    std::size_t line_bytes_max = 16384;
+    std::string node_id;  // STARGAZER_NODE_ID
+  };
+  struct Callbacks {
+    std::function<void(Input)> post;
+    std::function<void(const OutputLine&)> output;
+    // True while lines should stay in the worker's pipe for now; asked before each read.
+    std::function<bool()> output_congested;
+    // Starts a native job; its end is announced by native_ended. Fails when there is no such job.
+    std::function<Status(RunId run, const std::string& name)> start_native;
+    std::function<void(RunId run)> stop_native;
+  };
+
+  // Makes this process a subreaper and begins to watch SIGCHLD on the loop.
+  UvWorkerHost(uv_loop_t* loop, Options options, Callbacks callbacks);
+  ~UvWorkerHost() override;
+
+  Status spawn(const SpawnRequest& request) override;
+  void stop(RunId run, StopSignal signal) override;
+  void close_channel(RunId run) override;
+
+  // A native job has ended. Thread of the loop only.
+  void native_ended(RunId run, const Status& status);
+
+  // Kills and reaps every descendant that is left and closes every handle. REQUIRES: no worker is running. The loop
+  // must run once more before the object is destroyed.
+  void close();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stargazer
