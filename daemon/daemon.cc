@@ -101,7 +101,9 @@ class Daemon::Impl {
   void handle(const Event& event);
   void count(const Event& event);
   void publish(const Event& event);
+  void warn_of_dropped_events();
   void show_status();
+  bool events_settled() const;
   void begin_close();
   void close_all();
   void on_signal(int number);
@@ -141,6 +143,8 @@ class Daemon::Impl {
   std::uint64_t runs_ = 0;
   std::uint64_t failures_ = 0;
   std::uint64_t workers_ = 0;
+  std::uint64_t dropped_events_ = 0;
+  bool drop_warned_ = false;
 };
 
 Status Daemon::Impl::run() {
@@ -214,6 +218,7 @@ void Daemon::Impl::open_redis() {
   options.seed = random_number();
   redis_ = std::make_unique<Redis>(&loop_, *targets_.main, options, [this](bool reachable, const std::string& cause) {
     set_reachable(Dependency::kRedis, reachable, cause);
+    if (reachable) events_->redis_reachable();
     if (!targets_.kg && config_.kg) set_reachable(Dependency::kKg, reachable, cause);
   });
   const LeaseTimes times = lease_times(config_.lease);
@@ -300,6 +305,7 @@ void Daemon::Impl::set_reachable(Dependency dependency, bool reachable, const st
 }
 
 void Daemon::Impl::drive() {
+  if (closing_ && events_settled()) close_all();
   if (!std::exchange(step_wanted_, false) || closing_) return;
   clock_->refresh();
   supervisor_->step();
@@ -335,6 +341,19 @@ void Daemon::Impl::publish(const Event& event) {
   if (std::optional<DebugEvent> told = task_run_event(event, supervisor_->run_id_text(event.run), node_id_, now)) {
     events_->publish(std::move(*told));
   }
+  warn_of_dropped_events();
+}
+
+// Once for each time that Redis was away too long.
+void Daemon::Impl::warn_of_dropped_events() {
+  const std::uint64_t dropped = events_->dropped_count();
+  if (dropped > dropped_events_ && !drop_warned_) {
+    say(Priority::kWarning,
+        "the queue of events (events.queue_max) is full: the oldest are dropped until redis takes "
+        "them again");
+  }
+  drop_warned_ = dropped > dropped_events_;
+  dropped_events_ = dropped;
 }
 
 void Daemon::Impl::show_status() {
@@ -342,6 +361,7 @@ void Daemon::Impl::show_status() {
   text += ", " + std::to_string(supervisor_->worker_count()) + " running (" + std::to_string(workers_) +
           " supervised), " + std::to_string(runs_) + " runs so far, " + std::to_string(failures_) + " failed";
   if (redis_ != nullptr && !redis_->reachable()) text += "; redis is unreachable";
+  if (dropped_events_ > 0) text += "; " + std::to_string(dropped_events_) + " events dropped";
   notify_->status(text);
 }
 
@@ -349,14 +369,17 @@ void Daemon::Impl::on_signal(int number) {
   post(StopRequested{number == SIGTERM ? "SIGTERM" : "SIGINT"});
 }
 
+bool Daemon::Impl::events_settled() const {
+  return events_ == nullptr || !redis_->reachable() || events_->waiting_count() + events_->in_flight_count() == 0;
+}
+
 // The core has stopped. What it told last is on its way to Redis; give it a moment, then let everything go.
 void Daemon::Impl::begin_close() {
   closing_ = true;
-  if (events_ == nullptr || events_->idle()) {
+  if (events_settled()) {
     close_all();
     return;
   }
-  events_->on_idle([this] { close_all(); });
   uv_timer_start(
       &flush_deadline_, [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->close_all(); }, kFlushDeadlineMs, 0);
 }
