@@ -293,6 +293,12 @@ void Daemon::Impl::start() {
   step_wanted_ = true;
   notify_->ready();
   show_status();
+  // A stop that was asked for meanwhile comes now (scheduler_main.cc holds it back until here).
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
 }
 
 void Daemon::Impl::post(Input input) {

@@ -3,6 +3,7 @@
 // Exit codes: 0 stopped as asked, or the configuration is good; 1 could not start; 78 (EX_CONFIG) the configuration is
 // bad; 64 (EX_USAGE) the options are.
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
@@ -85,7 +86,17 @@ int run_daemon(Config config, RedisTargets targets, const Options& options) {
   return EXIT_FAILURE;
 }
 
+// A stop that is asked for while we start must end as an orderly one: the event loop unblocks these once it listens.
+void hold_stop_signals() {
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  sigprocmask(SIG_BLOCK, &stop, nullptr);
+}
+
 int run(const Options& options) {
+  if (!options.check) hold_stop_signals();
   ConfigOutcome outcome = load_config(options.config, environment("SG_LEADER_KEY"));
   for (const std::string& problem : outcome.problems) std::cerr << problem << '\n';
   if (!outcome.config) return EX_CONFIG;
