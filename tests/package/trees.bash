@@ -19,7 +19,8 @@ make_tree() {
   mkdir -p "$trees"
   rm -rf "$trees/$name.new"
   echo "debootstrap $suite into build/trees/$name"
-  debootstrap --variant=minbase --include="$packages" "$suite" "$trees/$name.new" "$mirror" >"$trees/$name.log" 2>&1 || {
+  debootstrap --variant=minbase --include="$packages" "$suite" "$trees/$name.new" "$mirror" \
+    >"$trees/$name.log" 2>&1 || {
     tail -n 20 "$trees/$name.log" >&2
     return 1
   }
