@@ -6,12 +6,12 @@
 #include <poll.h>
 #include <sstream>
 #include <string_view>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
+#include "io/pidfd.h"
 #include "io/unique_fd.h"
 
 namespace stargazer {
@@ -43,7 +43,7 @@ std::string run_id_of(pid_t pid) {
 
 // False when it does not die: it hangs in the kernel, and so would we.
 bool reap_within_a_second(pid_t pid) {
-  const UniqueFd pidfd(pidfd_open(pid, 0));
+  const UniqueFd pidfd(open_pidfd(pid));
   pollfd exit_of{pidfd.get(), POLLIN, 0};
   poll(&exit_of, 1, 1000);
   return waitpid(pid, nullptr, WNOHANG) != 0;
