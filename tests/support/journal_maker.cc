@@ -8,6 +8,8 @@ namespace stargazer::testing {
 namespace {
 
 constexpr const char* kJournalRemote = "/lib/systemd/systemd-journal-remote";
+// All files are of one boot, within which monotonic time gives the order.
+constexpr std::uint64_t kBootedUsec = 1'690'000'000'000'000;
 constexpr const char* kBootId = "0123456789abcdef0123456789abcdef";
 
 void append_field(std::string& out, const std::string& name, const std::string& value) {
@@ -32,7 +34,7 @@ void JournalMaker::append(const std::vector<JournalEntry>& entries) {
   std::string text;
   for (const JournalEntry& entry : entries) {
     append_field(text, "__REALTIME_TIMESTAMP", std::to_string(realtime_usec_ += 1000));
-    append_field(text, "__MONOTONIC_TIMESTAMP", std::to_string(monotonic_usec_ += 1000));
+    append_field(text, "__MONOTONIC_TIMESTAMP", std::to_string(realtime_usec_ - kBootedUsec));
     append_field(text, "_BOOT_ID", kBootId);
     for (const auto& [name, value] : entry) append_field(text, name, value);
     text += '\n';

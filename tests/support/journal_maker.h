@@ -24,7 +24,6 @@ class JournalMaker {
  private:
   const std::filesystem::path file_;
   std::uint64_t realtime_usec_;
-  std::uint64_t monotonic_usec_ = 1'000'000;
 };
 
 // Whether this machine has systemd-journal-remote: package systemd-journal-remote.
