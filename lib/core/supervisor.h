@@ -4,13 +4,14 @@
 // Everything that happens outside is posted to the inbox as an Input; step() takes the inbox and acts on it in one
 // fixed order, whatever the order of arrival:
 //
-//   1. exits and closed channels     a permit that a finished run held is free for what starts below
+//   1. exits and closed channels
 //   2. lease replies
 //   3. dependencies, requests to stop
-//   4. what the clock has brought    run timeouts, grace periods, restarts, due loops, the lease's own deadlines
-//   5. starts                        due tasks by due time while gates and pools allow, supervised workers if leader
-//   6. the lease's next request
-//   7. the next wake-up
+//   4. what the clock has brought    run timeouts, grace periods, drain deadlines, due loops
+//   5. runs that have ended          their permits are free for what starts below
+//   6. the lease                     its own deadlines first: nothing starts in the name of a lease that has run out
+//   7. starts                        due tasks by due time while gates and pools allow; supervised workers if leader
+//   8. the next wake-up
 //
 // Equal instants are served in the order in which they were asked for, and chance comes from one seed, so a run is its
 // list of inputs and instants: tests/sim replays it byte for byte.

@@ -1,0 +1,171 @@
+#include "core/runs.h"
+
+#include <cassert>
+#include <utility>
+
+namespace stargazer {
+namespace {
+
+std::string describe(const ExitStatus& status) {
+  if (status.signal != 0) return "killed by signal " + std::to_string(status.signal);
+  return "exit code " + std::to_string(status.code);
+}
+
+}  // namespace
+
+Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std::string run_id_text, Instant now) {
+  const RunId id{++last_id_};
+  const Status spawned = host_.spawn({.run = id,
+                                      .run_id_text = std::move(run_id_text),
+                                      .name = *plan.name,
+                                      .job = plan.job,
+                                      .environment = plan.environment,
+                                      .working_directory = plan.working_directory});
+  if (!spawned.ok()) return spawned.error();
+  Run run;
+  run.plan = plan;
+  run.started_at = now;
+  run.permit = std::move(permit);
+  runs_.emplace(id, std::move(run));
+  if (plan.of_lease) ++of_lease_count_;
+  if (plan.timeout > Duration::zero()) timers_.add({now + plan.timeout, Timer::Kind::kRunTimeout, id.number});
+  return id;
+}
+
+void Runs::cancel(RunId run, const std::string& why, Instant now) {
+  const auto place = runs_.find(run);
+  if (place != runs_.end()) cancel(place, why, WorkerEvent::kStopAsked, now);
+}
+
+void Runs::cancel_all(const std::string& why, Instant now) {
+  for (auto place = runs_.begin(); place != runs_.end(); ++place) cancel(place, why, WorkerEvent::kStopAsked, now);
+}
+
+void Runs::cancel_of_lease(const std::string& why, Instant now) {
+  for (auto place = runs_.begin(); place != runs_.end(); ++place) {
+    if (place->second.plan.of_lease) cancel(place, why, WorkerEvent::kStopAsked, now);
+  }
+}
+
+void Runs::kill_all(const std::string& why, Instant now) {
+  for (auto place = runs_.begin(); place != runs_.end(); ++place) cancel(place, why, WorkerEvent::kKillAsked, now);
+}
+
+void Runs::kill_of_lease(const std::string& why, Instant now) {
+  for (auto place = runs_.begin(); place != runs_.end(); ++place) {
+    if (place->second.plan.of_lease) cancel(place, why, WorkerEvent::kKillAsked, now);
+  }
+}
+
+void Runs::cancel(Table::iterator place, const std::string& why, WorkerEvent event, Instant now) {
+  Run& run = place->second;
+  if (run.worker.alive() && run.cancelled_because.empty()) run.cancelled_because = why;
+  apply(place, event, now);
+}
+
+void Runs::on_exited(const Exited& exited, Instant now) {
+  const auto place = runs_.find(exited.run);
+  if (place == runs_.end() || place->second.status) return;
+  place->second.status = exited.status;
+  place->second.detail = exited.detail;
+  apply(place, WorkerEvent::kExited, now);
+}
+
+void Runs::on_channel_closed(RunId run, Instant now) {
+  const auto place = runs_.find(run);
+  if (place != runs_.end()) apply(place, WorkerEvent::kChannelClosed, now);
+}
+
+void Runs::on_timer(const Timer& timer, Instant now) {
+  const auto place = runs_.find(RunId{timer.number});
+  if (place == runs_.end()) return;
+  Run& run = place->second;
+  switch (timer.kind) {
+    case Timer::Kind::kRunTimeout:
+      if (run.worker.state() == WorkerState::kRunning) run.timed_out = true;
+      apply(place, WorkerEvent::kStopAsked, now);
+      break;
+    case Timer::Kind::kRunGraceOver: apply(place, WorkerEvent::kGraceOver, now); break;
+    case Timer::Kind::kRunDrainOver: apply(place, WorkerEvent::kDrainOver, now); break;
+    default: assert(false);
+  }
+}
+
+void Runs::apply(Table::iterator place, WorkerEvent event, Instant now) {
+  act(place, place->second.worker.on(event), now);
+}
+
+void Runs::act(Table::iterator place, WorkerAction action, Instant now) {
+  const RunId id = place->first;
+  const RunPlan& plan = place->second.plan;
+  const auto tell = [&](EventKind kind) {
+    Event event;
+    event.kind = kind;
+    event.at = now;
+    event.task = *plan.name;
+    event.run = id;
+    events_.push_back(std::move(event));
+  };
+  switch (action) {
+    case WorkerAction::kNone: break;
+    case WorkerAction::kTerminate:
+      host_.stop(id, StopSignal::kTerminate);
+      timers_.add({now + plan.stop_grace, Timer::Kind::kRunGraceOver, id.number});
+      break;
+    case WorkerAction::kKill:
+      host_.stop(id, StopSignal::kKill);
+      tell(EventKind::kStopEscalated);
+      break;
+    case WorkerAction::kStartDraining:
+      timers_.add({now + drain_deadline_, Timer::Kind::kRunDrainOver, id.number});
+      break;
+    case WorkerAction::kGiveUpOutput:
+      host_.close_channel(id);
+      tell(EventKind::kOutputAbandoned);
+      break;
+    case WorkerAction::kFinish: finish(place, now); break;
+  }
+}
+
+void Runs::finish(Table::iterator place, Instant now) {
+  const Run& run = place->second;
+  FinishedRun finished;
+  finished.run = place->first;
+  finished.owner = run.plan.owner;
+  finished.owner_index = run.plan.owner_index;
+  finished.duration = now - run.started_at;
+  if (run.timed_out) {
+    finished.outcome = Outcome::kTimedOut;
+    finished.cause = "ran longer than its timeout of " + format_duration(run.plan.timeout);
+  } else if (!run.cancelled_because.empty()) {
+    finished.outcome = Outcome::kCancelled;
+    finished.cause = run.cancelled_because;
+  } else if (run.status->signal == 0 && run.status->code == 0) {
+    finished.outcome = Outcome::kOk;
+  } else {
+    const bool skipped = run.status->signal == 0 && run.status->code == kSkippedExitCode;
+    finished.outcome = skipped ? Outcome::kSkipped : Outcome::kFailed;
+    finished.cause = run.detail.empty() ? describe(*run.status) : run.detail;
+  }
+  if (run.plan.of_lease) --of_lease_count_;
+  runs_.erase(place);
+  finished_.push_back(std::move(finished));
+}
+
+std::vector<FinishedRun> Runs::take_finished() {
+  return std::exchange(finished_, {});
+}
+
+std::string Runs::names() const {
+  constexpr std::size_t kShownMax = 10;
+  std::string all;
+  std::size_t shown = 0;
+  for (const auto& [id, run] : runs_) {
+    if (shown == kShownMax) return all + ", …";
+    if (shown++ > 0) all += ", ";
+    all += *run.plan.name + " (run " + std::to_string(id.number) + ")";
+  }
+  return all;
+}
+
+}  // namespace stargazer

@@ -1,0 +1,106 @@
+// The worker processes of this node, each from its start until nothing of it is left (the table in core/worker.h): here
+// the table meets the clock and the WorkerHost.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/event.h"
+#include "core/pool.h"
+#include "core/seams.h"
+#include "core/timers.h"
+#include "core/worker.h"
+
+namespace stargazer {
+
+enum class RunOwner : std::uint8_t { kTask, kSupervised };
+
+// What to start and under which limits. The pointers live as long as the supervisor.
+struct RunPlan {
+  RunOwner owner{};
+  std::uint32_t owner_index = 0;  // into the registry's tasks or supervised workers
+  const std::string* name = nullptr;
+  const Job* job = nullptr;
+  const Environment* environment = nullptr;
+  const std::string* working_directory = nullptr;
+  Duration timeout{};  // 0 = none
+  Duration stop_grace{};
+  bool of_lease = false;  // to be stopped when the lease is lost
+};
+
+struct FinishedRun {
+  RunId run;
+  RunOwner owner{};
+  std::uint32_t owner_index = 0;
+  Outcome outcome{};
+  Duration duration{};
+  std::string cause;  // "" for kOk
+};
+
+class Runs {
+ public:
+  // Exit code with which a worker says that there was nothing to do.
+  static constexpr int kSkippedExitCode = 77;
+
+  Runs(WorkerHost& host, Timers& timers, Duration drain_deadline, std::vector<Event>& events)
+      : host_(host), timers_(timers), drain_deadline_(drain_deadline), events_(events) {}
+
+  // Starts a worker, whose permit it keeps until the run is finished. Fails when the host could not start it.
+  Result<RunId> start(const RunPlan& plan, std::optional<Permit> permit, std::string run_id_text, Instant now);
+  RunId next_id() const { return {last_id_ + 1}; }
+
+  // TERM now, KILL after the grace. `why` becomes the cause of kCancelled.
+  void cancel(RunId run, const std::string& why, Instant now);
+  void cancel_all(const std::string& why, Instant now);
+  void cancel_of_lease(const std::string& why, Instant now);
+  // KILL now.
+  void kill_all(const std::string& why, Instant now);
+  void kill_of_lease(const std::string& why, Instant now);
+
+  void on_exited(const Exited& exited, Instant now);
+  void on_channel_closed(RunId run, Instant now);
+  // One of the kRun… timers has come; a stale one is ignored.
+  void on_timer(const Timer& timer, Instant now);
+
+  // Those that have ended since the last call, in order.
+  std::vector<FinishedRun> take_finished();
+
+  std::size_t size() const { return runs_.size(); }
+  std::size_t of_lease_count() const { return of_lease_count_; }
+  // REQUIRES: `run` is not finished.
+  Instant started_at(RunId run) const { return runs_.at(run).started_at; }
+  // "kg_decay_task (run 7), …": what is left, for a message.
+  std::string names() const;
+
+ private:
+  struct Run {
+    RunPlan plan;
+    Worker worker;
+    Instant started_at;
+    std::optional<Permit> permit;
+    std::optional<ExitStatus> status;
+    std::string detail;  // of the exit
+    bool timed_out = false;
+    std::string cancelled_because;  // "" = not cancelled
+  };
+  using Table = std::map<RunId, Run>;
+
+  void apply(Table::iterator place, WorkerEvent event, Instant now);
+  void act(Table::iterator place, WorkerAction action, Instant now);
+  void cancel(Table::iterator place, const std::string& why, WorkerEvent event, Instant now);
+  void finish(Table::iterator place, Instant now);
+
+  WorkerHost& host_;
+  Timers& timers_;
+  Duration drain_deadline_;
+  std::vector<Event>& events_;
+  Table runs_;
+  std::vector<FinishedRun> finished_;
+  std::size_t of_lease_count_ = 0;
+  std::uint64_t last_id_ = 0;
+};
+
+}  // namespace stargazer

@@ -1,0 +1,448 @@
+#include "core/supervisor.h"
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <utility>
+
+#include "core/gate.h"
+#include "core/lease.h"
+#include "core/pool.h"
+#include "core/random.h"
+#include "core/restart.h"
+#include "core/runs.h"
+#include "core/task_table.h"
+#include "core/timers.h"
+
+namespace stargazer {
+namespace {
+
+// A supervised worker between and during its runs.
+struct SupervisedEntry {
+  RestartPolicy restart;
+  std::optional<RunId> run;
+  Instant next_start = kNever;  // kNever: running, or nothing to wait for
+  std::uint64_t run_count = 0;
+  std::uint64_t failure_count = 0;
+};
+
+// How long before the stop deadline whatever is left is killed, so that it is gone in time.
+Duration kill_lead(Duration stop_deadline) {
+  return std::min<Duration>(std::chrono::seconds(5), stop_deadline / 3);
+}
+
+}  // namespace
+
+class Supervisor::Impl {
+ public:
+  Impl(Config config, Registry registry, Clock& clock, LeaseStore* store, WorkerHost& host, SupervisorOptions options)
+      : config_(std::move(config)),
+        registry_(std::move(registry)),
+        options_(std::move(options)),
+        clock_(clock),
+        store_(store),
+        random_(options_.seed),
+        pools_(config_.scheduler.max_concurrent_runs, config_.pools),
+        runs_(host, timers_, config_.scheduler.drain_deadline, events_),
+        tasks_(registry_.tasks, gates_, pools_, timers_),
+        lease_(lease_times(config_.lease), store != nullptr),
+        supervised_(registry_.supervised.size()) {}
+
+  void start();
+  void post(Input input) { inbox_.push_back(std::move(input)); }
+  void step();
+
+  std::vector<Event> take_events() { return std::exchange(events_, {}); }
+  bool leader() const { return lease_.leader(); }
+  bool stopped() const { return stopped_; }
+  std::size_t worker_count() const { return runs_.size(); }
+  std::vector<TaskStatus> status() const;
+  std::string run_id_text(RunId run) const { return options_.run_id_prefix + "-" + std::to_string(run.number); }
+
+ private:
+  void take_in(Instant now);
+  void on_dependency(const DependencyChanged& changed, Instant now);
+  void on_stop_requested(const StopRequested& requested, Instant now);
+  void take_due(Instant now);
+  void on_timer(const Timer& timer, Instant now);
+  void settle_finished(Instant now);
+  void settle_task(const FinishedRun& finished, Instant now);
+  void settle_supervised(const FinishedRun& finished, Instant now);
+  void plan_restart(std::uint32_t index, bool crashed, Duration lasted, Event& event, Instant now);
+  void start_tasks(Instant now);
+  void start_task(std::uint32_t index, Instant now);
+  void start_supervised(Instant now);
+  void start_worker(std::uint32_t index, Instant now);
+  void move_lease(Instant now);
+  void apply_lease(const LeaseEffects& effects, Instant now);
+  void send(const LeaseRequest& request);
+  void finish_stop(Instant now);
+  void set_wake(Instant now);
+  TaskStatus supervised_status(std::uint32_t index, Instant now) const;
+
+  Event& tell(EventKind kind, Instant now) {
+    Event& event = events_.emplace_back();
+    event.kind = kind;
+    event.at = now;
+    return event;
+  }
+
+  const Config config_;
+  const Registry registry_;
+  const SupervisorOptions options_;
+  Clock& clock_;
+  LeaseStore* store_;
+
+  std::vector<Input> inbox_;
+  std::vector<Event> events_;
+  Timers timers_;
+  Random random_;
+  Gates gates_;
+  Pools pools_;  // before runs_, which hold its permits
+  Runs runs_;
+  TaskTable tasks_;
+  Lease lease_;
+  std::vector<SupervisedEntry> supervised_;
+  Instant last_step_{};
+  bool started_ = false;
+  bool stopping_ = false;
+  bool stopped_ = false;
+};
+
+void Supervisor::Impl::start() {
+  if (started_) return;
+  started_ = true;
+  const Instant now = clock_.now();
+  if (config_.redis) gates_.watch(Dependency::kRedis, now);
+  if (config_.kg) gates_.watch(Dependency::kKg, now);
+  for (const std::uint32_t index : tasks_.start(options_.last_ends, now, clock_.wall_now(), random_)) {
+    tell(EventKind::kLastEndInFuture, now).task = tasks_.plan(index).config.name;
+  }
+  lease_.start(now);
+  set_wake(now);
+}
+
+void Supervisor::Impl::step() {
+  const Instant now = clock_.now();
+  assert(now >= last_step_);
+  last_step_ = now;
+  if (!started_ || stopped_) return;
+  take_in(now);
+  take_due(now);
+  settle_finished(now);
+  move_lease(now);
+  if (!stopping_) {
+    start_tasks(now);
+    start_supervised(now);
+  }
+  finish_stop(now);
+  set_wake(now);
+}
+
+// Inputs of one kind in the order of their arrival, the kinds in the order of supervisor.h.
+void Supervisor::Impl::take_in(Instant now) {
+  const std::vector<Input> inputs = std::exchange(inbox_, {});
+  for (const Input& input : inputs) {
+    if (const auto* exited = std::get_if<Exited>(&input)) runs_.on_exited(*exited, now);
+    if (const auto* closed = std::get_if<ChannelClosed>(&input)) runs_.on_channel_closed(closed->run, now);
+  }
+  for (const Input& input : inputs) {
+    if (const auto* reply = std::get_if<LeaseReply>(&input)) lease_.on_reply(*reply, now, random_);
+  }
+  for (const Input& input : inputs) {
+    if (const auto* changed = std::get_if<DependencyChanged>(&input)) on_dependency(*changed, now);
+    if (const auto* requested = std::get_if<StopRequested>(&input)) on_stop_requested(*requested, now);
+  }
+}
+
+void Supervisor::Impl::on_dependency(const DependencyChanged& changed, Instant now) {
+  const bool is_news = gates_.set_reachable(changed.dependency, changed.reachable, changed.cause, now);
+  if (changed.dependency == Dependency::kRedis && changed.reachable) lease_.on_store_reachable(now);
+  if (!is_news && changed.reachable) return;
+  Event& event = tell(changed.reachable ? EventKind::kDependencyUp : EventKind::kDependencyDown, now);
+  event.task = name_of(changed.dependency);
+  event.detail = changed.cause;
+  if (changed.reachable) tasks_.recheck_held();
+}
+
+void Supervisor::Impl::on_stop_requested(const StopRequested& requested, Instant now) {
+  if (stopping_) {
+    tell(EventKind::kStopHurried, now).detail = requested.cause;
+    runs_.kill_all("the scheduler is stopping", now);
+    return;
+  }
+  stopping_ = true;
+  tell(EventKind::kStopping, now).detail = requested.cause;
+  tasks_.stop();
+  runs_.cancel_all("the scheduler is stopping", now);
+  lease_.stop();
+  const Duration deadline = config_.scheduler.stop_deadline;
+  timers_.add({now + deadline - kill_lead(deadline), Timer::Kind::kStopDeadline, 0});
+  timers_.add({now + deadline, Timer::Kind::kStopOverdue, 0});
+}
+
+void Supervisor::Impl::take_due(Instant now) {
+  while (timers_.earliest() <= now) on_timer(timers_.take(), now);
+}
+
+void Supervisor::Impl::on_timer(const Timer& timer, Instant now) {
+  switch (timer.kind) {
+    case Timer::Kind::kTaskDue: tasks_.on_due(static_cast<std::uint32_t>(timer.number), now); break;
+    case Timer::Kind::kWorkerRestart: break;  // start_supervised looks at next_start itself
+    case Timer::Kind::kRunTimeout:
+    case Timer::Kind::kRunGraceOver:
+    case Timer::Kind::kRunDrainOver: runs_.on_timer(timer, now); break;
+    case Timer::Kind::kStopDeadline: runs_.kill_all("the stop deadline is near", now); break;
+    case Timer::Kind::kStopOverdue:
+      tell(EventKind::kStopOverdue, now).detail = runs_.names();
+      stopped_ = true;
+      break;
+  }
+}
+
+void Supervisor::Impl::settle_finished(Instant now) {
+  for (const FinishedRun& finished : runs_.take_finished()) {
+    if (finished.owner == RunOwner::kTask) {
+      settle_task(finished, now);
+    } else {
+      settle_supervised(finished, now);
+    }
+  }
+}
+
+void Supervisor::Impl::settle_task(const FinishedRun& finished, Instant now) {
+  const bool failed = finished.outcome == Outcome::kFailed || finished.outcome == Outcome::kTimedOut;
+  tasks_.run_ended(finished.owner_index, failed, now, random_);
+  Event& event = tell(EventKind::kRunEnded, now);
+  event.task = tasks_.plan(finished.owner_index).config.name;
+  event.run = finished.run;
+  event.outcome = finished.outcome;
+  event.duration = finished.duration;
+  event.detail = finished.cause;
+}
+
+void Supervisor::Impl::settle_supervised(const FinishedRun& finished, Instant now) {
+  SupervisedEntry& entry = supervised_[finished.owner_index];
+  entry.run.reset();
+  Event& event = tell(EventKind::kWorkerEnded, now);
+  event.task = registry_.supervised[finished.owner_index].config.name;
+  event.run = finished.run;
+  event.outcome = finished.outcome;
+  event.duration = finished.duration;
+  event.detail = finished.cause;
+  if (finished.outcome == Outcome::kCancelled) {
+    entry.next_start = now;  // at once, when this node is leader again
+    return;
+  }
+  const bool crashed = finished.outcome == Outcome::kFailed;
+  plan_restart(finished.owner_index, crashed, finished.duration, event, now);
+}
+
+void Supervisor::Impl::plan_restart(std::uint32_t index, bool crashed, Duration lasted, Event& event, Instant now) {
+  SupervisedEntry& entry = supervised_[index];
+  if (crashed) ++entry.failure_count;
+  event.delay = entry.restart.pause_after(crashed, lasted, random_);
+  entry.next_start = now + event.delay;
+  timers_.add({entry.next_start, Timer::Kind::kWorkerRestart, index});
+}
+
+void Supervisor::Impl::start_tasks(Instant now) {
+  while (const std::optional<std::uint32_t> index = tasks_.take_startable()) start_task(*index, now);
+  for (const std::uint32_t index : tasks_.take_newly_held()) {
+    Event& event = tell(EventKind::kTaskHeld, now);
+    event.task = tasks_.plan(index).config.name;
+    event.detail = tasks_.why(index, now);
+  }
+}
+
+void Supervisor::Impl::start_task(std::uint32_t index, Instant now) {
+  const TaskConfig& task = tasks_.plan(index).config;
+  const RunPlan plan{.owner = RunOwner::kTask,
+                     .owner_index = index,
+                     .name = &task.name,
+                     .job = &task.job,
+                     .environment = &task.environment,
+                     .working_directory = &task.working_directory,
+                     .timeout = task.timeout,
+                     .stop_grace = task.stop_grace,
+                     .of_lease = task.run_on == RunOn::kLeader};
+  const RunId id = runs_.next_id();
+  Event& started = tell(EventKind::kRunStarted, now);
+  started.task = task.name;
+  started.run = id;
+  tasks_.run_started(index, id);
+  const Result<RunId> run = runs_.start(plan, pools_.take(tasks_.pool(index)), run_id_text(id), now);
+  if (run.ok()) return;
+  tasks_.run_ended(index, true, now, random_);
+  Event& event = tell(EventKind::kRunEnded, now);
+  event.task = task.name;
+  event.run = id;
+  event.outcome = Outcome::kSpawnFailed;
+  event.detail = run.error().message();
+}
+
+void Supervisor::Impl::start_supervised(Instant now) {
+  if (!lease_.leader()) return;
+  for (std::uint32_t index = 0; index < supervised_.size(); ++index) {
+    const SupervisedEntry& entry = supervised_[index];
+    if (registry_.supervised[index].scheduled && !entry.run && entry.next_start <= now) start_worker(index, now);
+  }
+}
+
+void Supervisor::Impl::start_worker(std::uint32_t index, Instant now) {
+  const SupervisedConfig& worker = registry_.supervised[index].config;
+  SupervisedEntry& entry = supervised_[index];
+  const LeaseTimes times = lease_times(config_.lease);
+  const Duration grace_max = times.hard_kill - times.soft_stop;
+  const Duration grace = worker.stop_grace == Duration::zero() ? grace_max : std::min(worker.stop_grace, grace_max);
+  const RunPlan plan{.owner = RunOwner::kSupervised,
+                     .owner_index = index,
+                     .name = &worker.name,
+                     .job = &worker.job,
+                     .environment = &worker.environment,
+                     .working_directory = &worker.working_directory,
+                     .timeout = Duration::zero(),
+                     .stop_grace = grace,
+                     .of_lease = true};
+  const RunId id = runs_.next_id();
+  ++entry.run_count;
+  entry.next_start = kNever;
+  Event& started = tell(EventKind::kWorkerStarted, now);
+  started.task = worker.name;
+  started.run = id;
+  const Result<RunId> run = runs_.start(plan, std::nullopt, run_id_text(id), now);
+  if (run.ok()) {
+    entry.run = id;
+    return;
+  }
+  Event& event = tell(EventKind::kWorkerEnded, now);
+  event.task = worker.name;
+  event.run = id;
+  event.outcome = Outcome::kSpawnFailed;
+  event.detail = run.error().message();
+  plan_restart(index, true, Duration::zero(), event, now);
+}
+
+void Supervisor::Impl::move_lease(Instant now) {
+  apply_lease(lease_.advance(now, runs_.of_lease_count() == 0), now);
+}
+
+void Supervisor::Impl::apply_lease(const LeaseEffects& effects, Instant now) {
+  if (effects.request) send(*effects.request);
+  if (!effects.failure.empty()) {
+    Event& event = tell(EventKind::kLeaseRequestFailed, now);
+    event.detail = effects.failure;
+    event.delay = effects.retry_in;
+  }
+  if (!effects.new_holder.empty()) tell(EventKind::kLeaseHeldByOther, now).detail = effects.new_holder;
+  gates_.set_leader(lease_.leader());
+  if (effects.gained) {
+    tell(EventKind::kLeaseGained, now).detail = store_ == nullptr ? "standalone" : "";
+    for (SupervisedEntry& entry : supervised_) entry.next_start = entry.run ? kNever : now;
+    tasks_.recheck_held();
+  }
+  if (effects.lost) {
+    tell(EventKind::kLeaseLost, now).detail = effects.reason;
+    runs_.cancel_of_lease("the lease was lost: " + effects.reason, now);
+  }
+  if (effects.kill_workers) runs_.kill_of_lease("the lease was lost", now);
+  if (effects.released) tell(EventKind::kLeaseReleased, now);
+}
+
+void Supervisor::Impl::send(const LeaseRequest& request) {
+  switch (request.action) {
+    case LeaseAction::kAcquire: store_->acquire(request.id); break;
+    case LeaseAction::kRenew: store_->renew(request.id); break;
+    case LeaseAction::kRelease: store_->release(request.id); break;
+  }
+}
+
+void Supervisor::Impl::finish_stop(Instant now) {
+  if (!stopping_) return;
+  // A run that ends in this very step may have been the last one that kept the lease.
+  if (runs_.of_lease_count() == 0) move_lease(now);
+  if (!stopped_ && (runs_.size() > 0 || !lease_.ended())) return;
+  stopped_ = true;
+  tell(EventKind::kStopped, now);
+}
+
+void Supervisor::Impl::set_wake(Instant now) {
+  if (stopped_) {
+    clock_.wake_at(kNever);
+    return;
+  }
+  const Instant due = std::min(timers_.earliest(), lease_.next_wake());
+  clock_.wake_at(inbox_.empty() ? due : now);
+}
+
+std::vector<TaskStatus> Supervisor::Impl::status() const {
+  const Instant now = std::max(clock_.now(), last_step_);
+  std::vector<TaskStatus> all;
+  for (std::uint32_t index = 0; index < tasks_.size(); ++index) {
+    TaskStatus& status = all.emplace_back();
+    status.name = tasks_.plan(index).config.name;
+    status.running = tasks_.running(index);
+    status.run_count = tasks_.run_count(index);
+    status.failure_count = tasks_.failure_count(index);
+    status.why = status.running ? "running for " + approximate_duration(now - runs_.started_at(tasks_.run(index)))
+                                : tasks_.why(index, now);
+  }
+  for (std::uint32_t index = 0; index < supervised_.size(); ++index) all.push_back(supervised_status(index, now));
+  return all;
+}
+
+TaskStatus Supervisor::Impl::supervised_status(std::uint32_t index, Instant now) const {
+  const SupervisedEntry& entry = supervised_[index];
+  TaskStatus status;
+  status.name = registry_.supervised[index].config.name;
+  status.supervised = true;
+  status.running = entry.run.has_value();
+  status.run_count = entry.run_count;
+  status.failure_count = entry.failure_count;
+  if (status.running) {
+    status.why = "running for " + approximate_duration(now - runs_.started_at(*entry.run));
+  } else if (!registry_.supervised[index].scheduled) {
+    status.why = registry_.supervised[index].reason;
+  } else if (stopping_ || !started_) {
+    status.why = "the scheduler is not running";
+  } else if (!lease_.leader()) {
+    status.why = "this node is not the leader";
+  } else {
+    status.why = "waits, next start in " + approximate_duration(std::max(entry.next_start, now) - now);
+  }
+  return status;
+}
+
+Supervisor::Supervisor(Config config, Registry registry, Clock& clock, LeaseStore* store, WorkerHost& host,
+                       SupervisorOptions options)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(registry), clock, store, host, std::move(options))) {}
+Supervisor::~Supervisor() = default;
+void Supervisor::start() {
+  impl_->start();
+}
+void Supervisor::post(Input input) {
+  impl_->post(std::move(input));
+}
+void Supervisor::step() {
+  impl_->step();
+}
+std::vector<Event> Supervisor::take_events() {
+  return impl_->take_events();
+}
+bool Supervisor::leader() const {
+  return impl_->leader();
+}
+bool Supervisor::stopped() const {
+  return impl_->stopped();
+}
+std::size_t Supervisor::worker_count() const {
+  return impl_->worker_count();
+}
+std::vector<TaskStatus> Supervisor::status() const {
+  return impl_->status();
+}
+std::string Supervisor::run_id_text(RunId run) const {
+  return impl_->run_id_text(run);
+}
+
+}  // namespace stargazer

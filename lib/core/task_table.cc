@@ -1,0 +1,135 @@
+#include "core/task_table.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace stargazer {
+
+TaskTable::TaskTable(const std::vector<PlannedTask>& tasks, const Gates& gates, const Pools& pools, Timers& timers)
+    : tasks_(tasks), gates_(gates), pools_(pools), timers_(timers), entries_(tasks.size()), ready_(pools.size()) {
+  for (std::size_t index = 0; index < tasks.size(); ++index) {
+    if (tasks[index].scheduled) entries_[index].pool = pools.index_of(tasks[index].config.pool);
+  }
+}
+
+std::vector<std::uint32_t> TaskTable::start(const std::map<std::string, WallTime>& last_ends, Instant now,
+                                            WallTime wall_now, Random& random) {
+  std::vector<std::uint32_t> from_the_future;
+  for (std::uint32_t index = 0; index < entries_.size(); ++index) {
+    if (!tasks_[index].scheduled) continue;
+    const TaskConfig& task = tasks_[index].config;
+    Instant due = now + task.initial_delay + random.up_to(task.jitter);
+    const auto remembered = task.persist ? last_ends.find(task.name) : last_ends.end();
+    if (remembered != last_ends.end()) {
+      const Duration since_end = wall_now - remembered->second;
+      if (since_end < Duration::zero()) {
+        from_the_future.push_back(index);
+      } else {
+        due = std::max(due, now + task.interval - since_end);
+      }
+    }
+    wait(index, due);
+  }
+  return from_the_future;
+}
+
+void TaskTable::wait(std::uint32_t index, Instant due) {
+  entries_[index].loop.wait_until(due);
+  timers_.add({due, Timer::Kind::kTaskDue, index});
+}
+
+void TaskTable::on_due(std::uint32_t index, Instant now) {
+  Loop& loop = entries_[index].loop;
+  if (loop.state() != Loop::State::kWaiting || loop.due() > now) return;
+  loop.become_due();
+  place_due(index);
+  newly_due_.push_back(index);
+}
+
+void TaskTable::place_due(std::uint32_t index) {
+  const Entry& entry = entries_[index];
+  if (gates_.open(tasks_[index].config)) {
+    ready_[entry.pool].emplace(entry.loop.due(), index);
+  } else {
+    held_.insert(index);
+  }
+}
+
+void TaskTable::recheck_held() {
+  for (auto place = held_.begin(); place != held_.end();) {
+    const std::uint32_t index = *place;
+    if (!gates_.open(tasks_[index].config)) {
+      ++place;
+      continue;
+    }
+    ready_[entries_[index].pool].emplace(entries_[index].loop.due(), index);
+    place = held_.erase(place);
+  }
+}
+
+TaskTable::ReadyQueue* TaskTable::longest_due() {
+  ReadyQueue* first = nullptr;
+  for (PoolIndex pool = 0; pool < ready_.size(); ++pool) {
+    if (ready_[pool].empty() || !pools_.has_room(pool)) continue;
+    if (first == nullptr || *ready_[pool].begin() < *first->begin()) first = &ready_[pool];
+  }
+  return first;
+}
+
+std::optional<std::uint32_t> TaskTable::take_startable() {
+  while (ReadyQueue* queue = longest_due()) {
+    const std::uint32_t index = queue->begin()->second;
+    queue->erase(queue->begin());
+    if (gates_.open(tasks_[index].config)) return index;
+    held_.insert(index);
+  }
+  return std::nullopt;
+}
+
+void TaskTable::run_started(std::uint32_t index, RunId run) {
+  entries_[index].loop.run_started(run);
+  ++entries_[index].run_count;
+}
+
+void TaskTable::run_ended(std::uint32_t index, bool failed, Instant now, Random& random) {
+  Entry& entry = entries_[index];
+  entry.loop.run_ended();
+  if (failed) ++entry.failure_count;
+  const TaskConfig& task = tasks_[index].config;
+  if (!stopped_) wait(index, now + task.interval + random.up_to(task.jitter));
+}
+
+void TaskTable::stop() {
+  stopped_ = true;
+  for (Entry& entry : entries_) entry.loop.stop();
+  for (ReadyQueue& queue : ready_) queue.clear();
+  held_.clear();
+  newly_due_.clear();
+}
+
+std::vector<std::uint32_t> TaskTable::take_newly_held() {
+  std::vector<std::uint32_t> held;
+  for (const std::uint32_t index : newly_due_) {
+    if (entries_[index].loop.state() == Loop::State::kDue) held.push_back(index);
+  }
+  newly_due_.clear();
+  return held;
+}
+
+std::string TaskTable::why(std::uint32_t index, Instant now) const {
+  const Loop& loop = entries_[index].loop;
+  switch (loop.state()) {
+    case Loop::State::kIdle: return tasks_[index].scheduled ? "the scheduler is not running" : tasks_[index].reason;
+    case Loop::State::kWaiting:
+      if (loop.due() > now) return "waits, next run in " + approximate_duration(loop.due() - now);
+      return "due now";
+    case Loop::State::kDue: break;
+    case Loop::State::kRunning: assert(false);
+  }
+  const std::string since = "due for " + approximate_duration(now - loop.due()) + ", but ";
+  if (!gates_.open(tasks_[index].config)) return since + gates_.closed_reason(tasks_[index].config, now);
+  const PoolIndex pool = entries_[index].pool;
+  return pools_.has_room(pool) ? "due now" : since + pools_.full_reason(pool);
+}
+
+}  // namespace stargazer

@@ -1,0 +1,88 @@
+// The periodic tasks of this node: when each is due, and which of those that are due may start (SPEC
+// sections 2.2, 2.3).
+//
+// A due task is in exactly one of two places: with a closed gate it is *held*, with an open one it is *ready*, in the
+// queue of its pool, ordered by due time. Starting takes the longest-due task among the pools that have room, so a full
+// pool never blocks another, and a step costs what is due, not what exists.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/gate.h"
+#include "core/loop.h"
+#include "core/pool.h"
+#include "core/random.h"
+#include "core/registry.h"
+#include "core/timers.h"
+
+namespace stargazer {
+
+class TaskTable {
+ public:
+  // `tasks`, `gates` and `pools` must outlive the table.
+  TaskTable(const std::vector<PlannedTask>& tasks, const Gates& gates, const Pools& pools, Timers& timers);
+
+  // Begins the first wait of every scheduled task: initial_delay and jitter, and for a task with persist = true at
+  // least until its interval has passed since its remembered end. Tasks whose remembered end lies in the future are
+  // returned.
+  std::vector<std::uint32_t> start(const std::map<std::string, WallTime>& last_ends, Instant now, WallTime wall_now,
+                                   Random& random);
+
+  // A kTaskDue timer has come; a stale one is ignored.
+  void on_due(std::uint32_t index, Instant now);
+  // A gate may have opened: moves held tasks that may run now to ready.
+  void recheck_held();
+  // Takes the next task that may start now, if any; moves those whose gate has closed to held.
+  std::optional<std::uint32_t> take_startable();
+  // REQUIRES: taken from take_startable, not started yet.
+  void run_started(std::uint32_t index, RunId run);
+  // The run has ended, or could not be started. Begins the next wait.
+  void run_ended(std::uint32_t index, bool failed, Instant now, Random& random);
+  // Nothing starts any more.
+  void stop();
+
+  // Tasks that became due and were not started since the last call, in order: once for each hold.
+  std::vector<std::uint32_t> take_newly_held();
+
+  const PlannedTask& plan(std::uint32_t index) const { return tasks_[index]; }
+  bool running(std::uint32_t index) const { return entries_[index].loop.state() == Loop::State::kRunning; }
+  RunId run(std::uint32_t index) const { return entries_[index].loop.run(); }
+  std::uint64_t run_count(std::uint32_t index) const { return entries_[index].run_count; }
+  std::uint64_t failure_count(std::uint32_t index) const { return entries_[index].failure_count; }
+  PoolIndex pool(std::uint32_t index) const { return entries_[index].pool; }
+  std::size_t size() const { return entries_.size(); }
+
+  // Why a task that is not running is not. REQUIRES: !running(index).
+  std::string why(std::uint32_t index, Instant now) const;
+
+ private:
+  struct Entry {
+    Loop loop;
+    PoolIndex pool = kNoPool;
+    std::uint64_t run_count = 0;
+    std::uint64_t failure_count = 0;
+  };
+  using ReadyQueue = std::set<std::pair<Instant, std::uint32_t>>;
+
+  void wait(std::uint32_t index, Instant due);
+  void place_due(std::uint32_t index);
+  ReadyQueue* longest_due();
+
+  const std::vector<PlannedTask>& tasks_;
+  const Gates& gates_;
+  const Pools& pools_;
+  Timers& timers_;
+  std::vector<Entry> entries_;
+  std::vector<ReadyQueue> ready_;  // by PoolIndex
+  std::set<std::uint32_t> held_;
+  std::vector<std::uint32_t> newly_due_;  // since take_newly_held
+  bool stopped_ = false;
+};
+
+}  // namespace stargazer
