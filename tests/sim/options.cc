@@ -16,7 +16,7 @@ using std::chrono::seconds;
 constexpr std::array<std::pair<std::string_view, Mutant>, 4> kMutants{{{"two-leaders", Mutant::kTwoLeaders},
                                                                        {"short-ttl", Mutant::kShortTtl},
                                                                        {"immortal", Mutant::kImmortal},
-                                                                       {"lost-exit", Mutant::kLostExit}}};
+                                                                       {"overlap", Mutant::kOverlap}}};
 
 Duration between(Random& random, Duration low, Duration high) {
   return low + random.up_to(high - low);

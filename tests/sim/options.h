@@ -16,10 +16,10 @@ namespace stargazer::sim {
 // the core.
 enum class Mutant : std::uint8_t {
   kNone,
-  kTwoLeaders,   // the store grants the lease to whoever asks
-  kShortTtl,     // the store keeps a lease for half of its ttl
-  kImmortal,     // children survive KILL
-  kLostExit,     // the host forgets to report an exit
+  kTwoLeaders,  // the store grants the lease to whoever asks
+  kShortTtl,    // the store keeps a lease for half of its ttl
+  kImmortal,    // children survive KILL
+  kOverlap,     // the host reports an exit a minute before the process is gone
 };
 
 // By name, as on the command line ("two-leaders", …); false for an unknown one.
