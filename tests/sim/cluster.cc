@@ -201,6 +201,7 @@ void Cluster::run() {
   const Duration stop_time = options_.config.scheduler.stop_deadline + options_.faults.step_delay_max + seconds(1);
   begin_faults();
   serve_until(length - options_.calm);
+  if (!world_.verdict.ok()) return;
   begin_calm();
   // A node that was stopping when the faults ended may keep the lease until it has stopped.
   serve_until(length - options_.calm + stop_time + options_.faults.network.slow_max + 2 * options_.config.lease.ttl);
@@ -210,6 +211,7 @@ void Cluster::run() {
   for (const auto& node : nodes_) {
     if (node->up() && !node->stopping()) node->checker().check_progress(node->supervisor(), options_.calm);
   }
+  if (!world_.verdict.ok()) return;
   stop_all();
   serve_until(length + stop_time);
   for (const auto& node : nodes_) {

@@ -103,6 +103,7 @@ class NodeChecker {
   void check_outcome(const RunWatch& run, const Event& event);
   void check_stopped(const Supervisor& supervisor);
   void check_status(const Supervisor& supervisor);
+  bool has_runs_of_lease() const;
   void check_livelock(Instant now);
   void note_leadership(bool leader, Instant now);
 

@@ -35,8 +35,9 @@ void NodeChecker::stepped(const Supervisor& supervisor, const std::vector<Event>
   for (const Subject& subject : subjects_) owe_start(subject, leader, now);
   for (const auto& [number, run] : runs_) owe_run(run, leader, now);
   if (stop_at_) owe(*stop_at_ + config_.scheduler.stop_deadline, "has not stopped", "", now);
-  // With workers of the lease alive, it may be their turn to act.
-  if (cluster_.exclusive() && cluster_.alive(node_) == 0) owe(now + times_.ttl, "no part in the contest", "", now);
+  if (cluster_.exclusive() && !stop_at_ && (leader || !has_runs_of_lease())) {
+    owe(now + times_.ttl, "no part in the contest", "", now);
+  }
   if (wish > earliest_debt_) violated("no wake-up asked for", earliest_debt_of_);
   check_livelock(now);
   if (steps_++ % kStepsPerStatus == 0) check_status(supervisor);
@@ -102,6 +103,11 @@ void NodeChecker::check_status(const Supervisor& supervisor) {
     if (all[index].why.empty()) violated("does not say why", all[index].name);
     if (all[index].running != subjects_[index].run.has_value()) violated("status is wrong", all[index].name);
   }
+}
+
+bool NodeChecker::has_runs_of_lease() const {
+  return std::any_of(runs_.begin(), runs_.end(),
+                     [this](const auto& entry) { return subjects_[entry.second.subject].of_lease; });
 }
 
 void NodeChecker::check_livelock(Instant now) {
