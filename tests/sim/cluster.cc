@@ -199,6 +199,9 @@ void Cluster::stop_all() {
 void Cluster::run() {
   const TrueTime length = options_.request.length;
   const Duration stop_time = options_.config.scheduler.stop_deadline + options_.faults.step_delay_max + seconds(1);
+  for (const ConfigProblem& problem : check_relations(options_.config)) {
+    world_.verdict.violated("config", problem.key + " " + problem.problem);
+  }
   begin_faults();
   serve_until(length - options_.calm);
   if (!world_.verdict.ok()) return;

@@ -12,14 +12,13 @@ namespace stargazer::sim {
 class ClusterWatch {
  public:
   // `exclusive` is false when every node is its own leader, because there is no Redis.
-  ClusterWatch(World& world, std::size_t nodes, bool exclusive)
-      : world_(world), alive_(nodes), exclusive_(exclusive) {}
+  ClusterWatch(World& world, std::size_t nodes, bool exclusive) : world_(world), alive_(nodes), exclusive_(exclusive) {}
 
   void worker_started(std::size_t node, const std::string& name) {
     for (std::size_t other = 0; exclusive_ && other < alive_.size(); ++other) {
       if (other == node || alive_[other] == 0) continue;
-      world_.verdict.violated("n" + std::to_string(node + 1), "started " + name + " while workers of the lease live on n" +
-                                                                  std::to_string(other + 1));
+      world_.verdict.violated("n" + std::to_string(node + 1),
+                              "started " + name + " while workers of the lease live on n" + std::to_string(other + 1));
     }
     ++alive_[node];
   }

@@ -60,9 +60,8 @@ void FakeWorkerHost::stop(RunId run, StopSignal signal) {
   const auto found = children_.find(run);
   if (found == children_.end() || !found->second->alive) return;
   const ChildPointer& child = found->second;
-  world_.tell(checker_.who(), [&] {
-    return "signal " + child->name + (signal == StopSignal::kKill ? " KILL" : " TERM");
-  });
+  world_.tell(checker_.who(),
+              [&] { return "signal " + child->name + (signal == StopSignal::kKill ? " KILL" : " TERM"); });
   if (signal == StopSignal::kKill) {
     if (world_.mutant != Mutant::kImmortal) die_after(child, child->plan.dies_of_kill_after, {.signal = SIGKILL});
   } else if (child->plan.dies_of_term_after) {
@@ -91,9 +90,8 @@ void FakeWorkerHost::die_after(const ChildPointer& child, Duration delay, ExitSt
 void FakeWorkerHost::die(const ChildPointer& child, ExitStatus status) {
   if (!child->alive) return;
   child->alive = false;
-  world_.tell(checker_.who(), [&] {
-    return "exited " + child->name + " " + status_text(status) + (child->orphan ? " orphaned" : "");
-  });
+  world_.tell(checker_.who(),
+              [&] { return "exited " + child->name + " " + status_text(status) + (child->orphan ? " orphaned" : ""); });
   if (world_.mutant == Mutant::kOverlap) {
     world_.timeline.after(minutes(1), [this, child] { checker_.process_gone(child->name); });
   } else {

@@ -21,9 +21,9 @@ struct ChildPlan {
   ExitStatus status;
   std::optional<Duration> dies_of_term_after = Duration::zero();  // none: ignores TERM
   Duration dies_of_kill_after{};
-  Duration report_delay{};                                           // from its death to Exited
-  std::optional<Duration> channel_after_exit = Duration::zero();     // none: held open until it is given up
-  std::optional<Duration> channel_after_start;                       // closes the channel while it runs
+  Duration report_delay{};                                        // from its death to Exited
+  std::optional<Duration> channel_after_exit = Duration::zero();  // none: held open until it is given up
+  std::optional<Duration> channel_after_start;                    // closes the channel while it runs
 };
 
 // Draws a plan. `supervised` children run for up to worker_run_max and end like any other.

@@ -61,12 +61,12 @@ class NodeChecker {
     Duration timeout{};
     Duration grace{};
 
-    int alive = 0;               // processes, in true time
-    std::optional<RunId> run;    // the one that has not finished
+    int alive = 0;             // processes, in true time
+    std::optional<RunId> run;  // the one that has not finished
     Instant last_start{};
-    Instant earliest{};          // of the next start
-    Instant latest{};            // likewise, while nothing holds it back
-    Duration backoff{};          // of a supervised worker
+    Instant earliest{};  // of the next start
+    Instant latest{};    // likewise, while nothing holds it back
+    Duration backoff{};  // of a supervised worker
     std::uint64_t calm_starts = 0;
   };
   struct RunWatch {

@@ -38,7 +38,7 @@ void NodeChecker::stepped(const Supervisor& supervisor, const std::vector<Event>
   if (cluster_.exclusive() && !stop_at_ && (leader || !has_runs_of_lease())) {
     owe(now + times_.ttl, "no part in the contest", "", now);
   }
-  if (wish > earliest_debt_) violated("no wake-up asked for", earliest_debt_of_);
+  if (wish > earliest_debt_) violated("no wake-up asked for, to prevent", earliest_debt_of_);
   check_livelock(now);
   if (steps_++ % kStepsPerStatus == 0) check_status(supervisor);
 }
@@ -135,7 +135,7 @@ void NodeChecker::owe(Instant deadline, std::string_view what, const std::string
   if (deadline <= now) return violated(what, name);
   if (deadline >= earliest_debt_) return;
   earliest_debt_ = deadline;
-  if (world_.trace.on()) earliest_debt_of_ = "else: " + std::string(what) + (name.empty() ? "" : ": " + name);
+  if (world_.trace.on()) earliest_debt_of_ = std::string(what) + (name.empty() ? "" : ": " + name);
 }
 
 void NodeChecker::owe_start(const Subject& subject, bool leader, Instant now) {
@@ -183,9 +183,9 @@ void NodeChecker::check_progress(const Supervisor& supervisor, Duration length) 
   for (const Subject& subject : subjects_) {
     if (!subject.scheduled || (subject.of_lease && !supervisor.leader())) continue;
     if (subject.run || subject.calm_starts > 0) continue;
-    const Duration turn = subject.task == nullptr ? Duration::zero()
-                                                  : subject.task->interval + subject.task->jitter +
-                                                        subject.task->initial_delay;
+    const Duration turn = subject.task == nullptr
+                              ? Duration::zero()
+                              : subject.task->interval + subject.task->jitter + subject.task->initial_delay;
     if (turn + kQueueing <= length) violated("has not run in the calm", subject.name);
   }
 }

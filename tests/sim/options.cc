@@ -52,9 +52,9 @@ TaskConfig draw_task(Random& random, std::size_t number, const Config& config) {
   task.initial_delay = random.chance(0.5) ? random.up_to(minutes(1)) : Duration::zero();
   task.jitter = random.chance(0.5) ? random.up_to(task.interval / 4) : Duration::zero();
   task.timeout = log_between(random, seconds(20), minutes(2));
-  task.stop_grace = between(random, milliseconds(500), config.scheduler.stop_deadline - seconds(2));
-  for (const Dependency dependency : {Dependency::kRedis, Dependency::kKg, Dependency::kOpenrouter,
-                                      Dependency::kBotRunner, Dependency::kConfig}) {
+  task.stop_grace = between(random, milliseconds(500), config.scheduler.stop_deadline - milliseconds(100));
+  for (const Dependency dependency :
+       {Dependency::kRedis, Dependency::kKg, Dependency::kOpenrouter, Dependency::kBotRunner, Dependency::kConfig}) {
     if (random.chance(0.15)) task.dependencies.insert(dependency);
   }
   if (random.chance(0.4)) task.pool = random.chance(0.5) ? "a" : "b";

@@ -87,12 +87,12 @@ struct Faults {
 
 struct Options {
   Request request;
-  Config config;      // of every node; node.id is set by each
-  Duration calm{};    // the last part of the run, without faults
+  Config config;    // of every node; node.id is set by each
+  Duration calm{};  // the last part of the run, without faults
   Faults faults;
 };
 
-// REQUIRES: the result passes check_relations, which the runner asserts.
+// The configuration passes check_relations; a run that was drawn otherwise counts as a violation.
 Options draw_options(const Request& request);
 
 // The faults as they are once calm has come: children work and obey, messages arrive, nothing is disturbed.
