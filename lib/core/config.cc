@@ -1,6 +1,7 @@
 #include "core/config.h"
 
 #include <array>
+#include <cmath>
 
 namespace stargazer {
 namespace {
@@ -34,17 +35,46 @@ void check_lease(const LeaseConfig& config, std::vector<ConfigProblem>& problems
   }
 }
 
+// A worker that is allowed longer than the whole daemon would be killed by it before its grace is over.
+void check_grace(const std::string& key, Duration grace, const Config& config, std::vector<ConfigProblem>& problems) {
+  const Duration deadline = config.scheduler.stop_deadline;
+  if (grace < deadline) return;
+  problems.push_back({key, "must be less than scheduler.stop_deadline (" + format_duration(deadline) + "), but is " +
+                               format_duration(grace)});
+}
+
 void check_tasks(const Config& config, std::vector<ConfigProblem>& problems) {
+  const TaskConfig* feed = nullptr;
   for (const TaskConfig& task : config.tasks) {
     const std::string prefix = "tasks." + task.name + ".";
     if (!task.pool.empty() && !config.pools.contains(task.pool)) {
       problems.push_back({prefix + "pool", "names \"" + task.pool + "\", but there is no [pools." + task.pool + "]"});
     }
-    if (task.stop_grace >= config.scheduler.stop_deadline) {
-      problems.push_back({prefix + "stop_grace", "must be less than scheduler.stop_deadline (" +
-                                                     format_duration(config.scheduler.stop_deadline) + "), but is " +
-                                                     format_duration(task.stop_grace)});
+    check_grace(prefix + "stop_grace", task.stop_grace, config, problems);
+    if (!task.enabled || !std::holds_alternative<NativeJob>(task.job)) continue;
+    if (feed != nullptr) {
+      problems.push_back({prefix + "native", "is the journal feed, which tasks." + feed->name +
+                                                 " runs already; allowed is one task that is enabled"});
     }
+    feed = &task;
+  }
+}
+
+void check_sections(const Config& config, std::vector<ConfigProblem>& problems) {
+  const SchedulerConfig& scheduler = config.scheduler;
+  if (scheduler.drain_deadline >= scheduler.stop_deadline) {
+    problems.push_back({"scheduler.drain_deadline", "must be less than scheduler.stop_deadline (" +
+                                                        format_duration(scheduler.stop_deadline) + "), but is " +
+                                                        format_duration(scheduler.drain_deadline)});
+  }
+  if (config.kg && config.kg->url.empty() && !config.redis) {
+    problems.push_back({"kg.url", "is empty, which stands for the Redis of [redis], but there is no [redis]"});
+  }
+  if (config.bot_runner && config.bot_runner->provider.empty()) {
+    problems.push_back({"bot_runner.provider", "is missing, allowed is \"module:function\""});
+  }
+  for (const SupervisedConfig& worker : config.supervised) {
+    check_grace("supervised." + worker.name + ".stop_grace", worker.stop_grace, config, problems);
   }
 }
 
@@ -81,7 +111,8 @@ double Config::flag_number(const std::string& name, double fallback) const {
   const auto found = flags.find(name);
   if (found == flags.end()) return fallback;
   if (const auto* whole = std::get_if<std::int64_t>(&found->second)) return static_cast<double>(*whole);
-  if (const auto* number = std::get_if<double>(&found->second)) return *number;
+  const auto* number = std::get_if<double>(&found->second);
+  if (number != nullptr && !std::isnan(*number)) return *number;
   return fallback;
 }
 
@@ -98,6 +129,7 @@ std::vector<ConfigProblem> check_relations(const Config& config) {
   std::vector<ConfigProblem> problems;
   check_lease(config.lease, problems);
   check_tasks(config, problems);
+  check_sections(config, problems);
   return problems;
 }
 

@@ -193,7 +193,9 @@ struct FeedConfig {
   std::vector<std::string> units{"stargazer"};  // unit names and globs; empty = no feed
   std::string channel = "stargazer:journal";
   std::uint32_t backlog = 50;
-  std::string directory;  // "" = the system's journal
+  std::string directory;                     // "" = the system's journal
+  std::string stream;                        // the key of a Redis Stream that gets each entry as well; "" = none
+  std::uint32_t stream_max_length = 10'000;  // entries that the stream keeps, at least
 
   bool operator==(const FeedConfig&) const = default;
 };
@@ -259,7 +261,8 @@ struct ConfigProblem {
 };
 
 // Checks every relation between values that a reader of one key cannot see: the lease's times (LEASE.md section 3.6),
-// pools that are named but not defined, deadlines that cannot be kept. Empty when all hold.
+// pools that are named but not defined, deadlines that cannot be kept, two tasks that would run the one journal feed,
+// a graph without a Redis, a bot runner without a provider. Empty when all hold.
 std::vector<ConfigProblem> check_relations(const Config& config);
 
 }  // namespace stargazer

@@ -33,7 +33,8 @@ class Feed {
   using LogCallback = std::function<void(LogRecord)>;
   using EndedCallback = std::function<void(Status)>;
 
-  // Starts the thread.
+  // Starts the thread. Without units there is nothing to do: `ended` comes at once, with success. Should the thread not
+  // start, `ended` is called with the reason before the constructor returns.
   Feed(FeedConfig config, RedisTarget redis, LogCallback log, EndedCallback ended);
   // REQUIRES: `ended` has been called, or request_stop has; joins the thread.
   ~Feed();

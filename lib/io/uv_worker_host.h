@@ -46,6 +46,8 @@ class UvWorkerHost final : public WorkerHost {
     // Starts a native job; its end is announced by native_ended. Fails when there is no such job.
     std::function<Status(RunId run, const std::string& name)> start_native;
     std::function<void(RunId run)> stop_native;
+    // That many processes had left their group and outlived their run; they have been killed.
+    std::function<void(std::size_t count)> orphans_killed;
   };
 
   // Makes this process a subreaper and begins to watch SIGCHLD on the loop.

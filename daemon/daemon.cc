@@ -1,0 +1,420 @@
+#include "daemon/daemon.h"
+
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <optional>
+#include <set>
+#include <sys/random.h>
+#include <unistd.h>
+#include <utility>
+
+#include <uv.h>
+
+#include "core/supervisor.h"
+#include "daemon/feed_job.h"
+#include "io/event_log.h"
+#include "io/event_sink.h"
+#include "io/notify.h"
+#include "io/redis.h"
+#include "io/redis_lease_store.h"
+#include "io/run_memory.h"
+#include "io/uv_clock.h"
+#include "io/uv_worker_host.h"
+
+namespace stargazer {
+namespace {
+
+constexpr std::uint64_t kKgProbePeriodMs = 10'000;
+// After the core has stopped: how long the last events may take to reach Redis.
+constexpr std::uint64_t kFlushDeadlineMs = 1'000;
+
+std::uint64_t random_number() {
+  std::uint64_t number = 0;
+  // getrandom(2) cannot fail for eight bytes once the kernel has booted.
+  if (getrandom(&number, sizeof number, 0) != sizeof number) std::abort();
+  return number;
+}
+
+std::string hex(std::uint64_t number, std::size_t digits) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (std::size_t place = 0; place < digits; ++place) text += kDigits[(number >> (4 * place)) & 15];
+  return text;
+}
+
+// LEASE.md rule 2: a holder's id is unique to one start of one process.
+std::string node_id(const NodeConfig& config) {
+  if (config.id.empty()) return "standalone";
+  if (config.id != "auto") return config.id;
+  std::array<char, 256> host{};
+  if (gethostname(host.data(), host.size() - 1) != 0) return "node-" + hex(random_number(), 8);
+  return std::string(host.data()) + "-" + hex(random_number(), 8);
+}
+
+}  // namespace
+
+Result<RedisTargets> redis_targets(const Config& config) {
+  RedisTargets targets;
+  if (config.redis) {
+    Result<RedisTarget> main = redis_target(*config.redis);
+    if (!main.ok()) return main.error();
+    targets.main = std::move(main).value();
+  }
+  if (config.kg && !config.kg->url.empty()) {
+    Result<RedisTarget> kg = parse_redis_url(config.kg->url);
+    if (!kg.ok()) return kg.error().in("kg.url");
+    targets.kg = std::move(kg).value();
+  }
+  return targets;
+}
+
+std::string job_obstacle(const Config& config, const Job& job) {
+  if (const auto* native = std::get_if<NativeJob>(&job)) {
+    if (native->name != "journal_feed") return "there is no native job \"" + native->name + "\"";
+    return config.feed.units.empty() ? "feed.units is empty" : "";
+  }
+  if (std::holds_alternative<PythonJob>(job)) {
+    return config.python ? "python jobs cannot be run by this version" : "[python] is not configured";
+  }
+  return std::holds_alternative<PluginJob>(job) ? "plugin jobs cannot be run by this version" : "";
+}
+
+class Daemon::Impl {
+ public:
+  Impl(Config config, RedisTargets targets, Log& log)
+      : config_(std::move(config)), targets_(std::move(targets)), log_(log), node_id_(node_id(config_.node)) {}
+
+  Status run();
+
+ private:
+  Status open_loop();
+  void open_memory();
+  void open_redis();
+  void open_kg();
+  void open_host();
+  void open_supervisor();
+  void start();
+  void post(Input input);
+  void drive();
+  void handle(const Event& event);
+  void count(const Event& event);
+  void publish(const Event& event);
+  void warn_of_dropped_events();
+  void show_status();
+  bool events_settled() const;
+  void begin_close();
+  void close_all();
+  void on_signal(int number);
+  void probe_kg();
+  void set_reachable(Dependency dependency, bool reachable, const std::string& cause);
+  void say(Priority priority, std::string message);
+
+  const Config config_;
+  const RedisTargets targets_;
+  Log& log_;
+  const std::string node_id_;
+  const std::string run_id_prefix_ = hex(random_number(), 12);
+
+  uv_loop_t loop_{};
+  uv_prepare_t before_poll_{};
+  uv_check_t after_poll_{};
+  uv_signal_t sigterm_{};
+  uv_signal_t sigint_{};
+  uv_timer_t flush_deadline_{};
+  uv_timer_t kg_probe_{};
+  std::unique_ptr<UvClock> clock_;
+  std::optional<Notify> notify_;
+  std::unique_ptr<RunMemory> memory_;
+  RunMemory::LastEnds last_ends_;
+  std::unique_ptr<Redis> redis_;
+  std::unique_ptr<Redis> kg_redis_;
+  std::unique_ptr<RedisLeaseStore> store_;
+  std::unique_ptr<EventSink> events_;
+  std::unique_ptr<FeedJob> feed_;
+  std::unique_ptr<UvWorkerHost> host_;
+  std::set<std::string> persisted_tasks_;
+  std::unique_ptr<Supervisor> supervisor_;
+
+  bool step_wanted_ = false;
+  bool closing_ = false;
+  bool closed_ = false;
+  std::uint64_t runs_ = 0;
+  std::uint64_t failures_ = 0;
+  std::uint64_t workers_ = 0;
+  std::uint64_t dropped_events_ = 0;
+  bool drop_warned_ = false;
+};
+
+Status Daemon::Impl::run() {
+  if (Status opened = open_loop(); !opened.ok()) return opened;
+  open_memory();
+  open_redis();
+  open_host();
+  open_supervisor();
+  open_kg();
+  start();
+  uv_run(&loop_, UV_RUN_DEFAULT);
+  uv_loop_close(&loop_);
+  return {};
+}
+
+Status Daemon::Impl::open_loop() {
+  std::signal(SIGPIPE, SIG_IGN);
+  if (const int error = uv_loop_init(&loop_); error != 0)
+    return Error(std::string("event loop: ") + uv_strerror(error));
+  Result<std::unique_ptr<UvClock>> clock = UvClock::create(&loop_, [this] { step_wanted_ = true; });
+  if (!clock.ok()) return clock.error();
+  clock_ = std::move(clock).value();
+
+  // What is posted from a timer must be acted on before the loop waits; what arrives while it waits, right after.
+  uv_prepare_init(&loop_, &before_poll_);
+  before_poll_.data = this;
+  uv_prepare_start(&before_poll_, [](uv_prepare_t* handle) { static_cast<Impl*>(handle->data)->drive(); });
+  uv_check_init(&loop_, &after_poll_);
+  after_poll_.data = this;
+  uv_check_start(&after_poll_, [](uv_check_t* handle) { static_cast<Impl*>(handle->data)->drive(); });
+
+  for (const auto& [handle, number] : {std::pair{&sigterm_, SIGTERM}, std::pair{&sigint_, SIGINT}}) {
+    uv_signal_init(&loop_, handle);
+    handle->data = this;
+    const auto on_signal = [](uv_signal_t* signal, int got) { static_cast<Impl*>(signal->data)->on_signal(got); };
+    if (uv_signal_start(handle, on_signal, number) != 0) return Error("signal handlers cannot be installed");
+  }
+  uv_timer_init(&loop_, &flush_deadline_);
+  flush_deadline_.data = this;
+  uv_timer_init(&loop_, &kg_probe_);
+  kg_probe_.data = this;
+  notify_.emplace(&loop_);
+  return {};
+}
+
+void Daemon::Impl::open_memory() {
+  const std::string& state_dir = config_.node.state_dir;
+  if (Status writable = RunMemory::check_writable(state_dir); !writable.ok()) {
+    say(Priority::kWarning, "node.state_dir cannot be written: " + writable.error().message() +
+                                "; the daemon runs, but will not remember last ends across a restart");
+  }
+  Result<RunMemory::LastEnds> known = RunMemory::load(state_dir);
+  if (known.ok()) {
+    last_ends_ = std::move(known).value();
+  } else {
+    say(Priority::kWarning,
+        "the remembered last ends cannot be used: " + known.error().message() +
+            "; a damaged file is kept beside it as .damaged, and tasks run after their initial delay");
+  }
+  memory_ = std::make_unique<RunMemory>(&loop_, state_dir, last_ends_, [this](const std::string& problem) {
+    say(problem.empty() ? Priority::kNotice : Priority::kWarning,
+        problem.empty() ? "last ends are remembered again"
+                        : "last ends cannot be remembered: " + problem + "; tried again at the next one");
+  });
+}
+
+void Daemon::Impl::open_redis() {
+  if (!targets_.main) return;
+  Redis::Options options;
+  options.command_timeout = config_.redis->command_timeout;
+  options.seed = random_number();
+  redis_ = std::make_unique<Redis>(&loop_, *targets_.main, options, [this](bool reachable, const std::string& cause) {
+    set_reachable(Dependency::kRedis, reachable, cause);
+    if (reachable) events_->redis_reachable();
+    if (!targets_.kg && config_.kg) set_reachable(Dependency::kKg, reachable, cause);
+  });
+  const LeaseTimes times = lease_times(config_.lease);
+  store_ = std::make_unique<RedisLeaseStore>(*redis_, config_.lease.key, node_id_, times.ttl, times.request_timeout,
+                                             [this](Input input) { post(std::move(input)); });
+  events_ = std::make_unique<EventSink>(*redis_, config_.events);
+}
+
+void Daemon::Impl::open_kg() {
+  if (!targets_.kg) {
+    if (config_.kg && !config_.redis) {
+      set_reachable(Dependency::kKg, false, "kg.url is empty and [redis] is not configured");
+    }
+    return;
+  }
+  Redis::Options options;
+  options.seed = random_number();
+  if (config_.redis) options.command_timeout = config_.redis->command_timeout;
+  kg_redis_ = std::make_unique<Redis>(&loop_, *targets_.kg, options, [this](bool reachable, const std::string& cause) {
+    set_reachable(Dependency::kKg, reachable, cause);
+  });
+  // A server that hangs is noticed only by asking it.
+  uv_timer_start(
+      &kg_probe_, [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->probe_kg(); }, kKgProbePeriodMs,
+      kKgProbePeriodMs);
+}
+
+void Daemon::Impl::probe_kg() {
+  if (kg_redis_->reachable()) kg_redis_->command({"PING"}, [](const Result<RedisValue>&) {});
+}
+
+void Daemon::Impl::open_host() {
+  if (targets_.main) {
+    feed_ = std::make_unique<FeedJob>(
+        &loop_, config_.feed, *targets_.main, [this](LogRecord record) { log_.write(std::move(record)); },
+        [this](RunId run, const Status& status) { host_->native_ended(run, status); });
+  }
+  UvWorkerHost::Callbacks callbacks;
+  callbacks.post = [this](Input input) { post(std::move(input)); };
+  callbacks.output = [this](const OutputLine& line) { log_.write(log_record(line)); };
+  callbacks.output_congested = [this] { return log_.congested(); };
+  callbacks.start_native = [this](RunId run, const std::string&) {
+    return feed_ == nullptr ? Status(Error("the journal feed needs [redis]")) : feed_->start(run);
+  };
+  callbacks.stop_native = [this](RunId run) { feed_->stop(run); };
+  callbacks.orphans_killed = [this](std::size_t count) {
+    say(Priority::kWarning, "killed " + std::to_string(count) + " process(es) that had outlived their run");
+  };
+  host_ = std::make_unique<UvWorkerHost>(
+      &loop_, UvWorkerHost::Options{config_.scheduler.output_line_bytes_max, node_id_}, std::move(callbacks));
+}
+
+void Daemon::Impl::open_supervisor() {
+  Registry registry = build_registry(config_, [this](const Job& job) { return job_obstacle(config_, job); });
+  say(Priority::kInfo, "node " + node_id_ + ": " + scheduled_line(registry));
+  if (const std::string line = chat_llm_line(registry); !line.empty()) say(Priority::kInfo, line);
+  for (const PlannedTask& task : registry.tasks) {
+    if (!task.scheduled) say(Priority::kDebug, task.config.name + ": not scheduled: " + task.reason);
+    if (task.config.persist) persisted_tasks_.insert(task.config.name);
+  }
+  SupervisorOptions options;
+  options.seed = random_number();
+  options.run_id_prefix = run_id_prefix_;
+  options.last_ends = std::move(last_ends_);
+  supervisor_ =
+      std::make_unique<Supervisor>(config_, std::move(registry), *clock_, store_.get(), *host_, std::move(options));
+}
+
+void Daemon::Impl::start() {
+  clock_->refresh();
+  supervisor_->start();
+  step_wanted_ = true;
+  notify_->ready();
+  show_status();
+  // A stop that was asked for meanwhile comes now (scheduler_main.cc holds it back until here).
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
+}
+
+void Daemon::Impl::post(Input input) {
+  supervisor_->post(std::move(input));
+  step_wanted_ = true;
+}
+
+void Daemon::Impl::set_reachable(Dependency dependency, bool reachable, const std::string& cause) {
+  post(DependencyChanged{dependency, reachable, cause});
+}
+
+void Daemon::Impl::drive() {
+  if (closing_ && events_settled()) close_all();
+  if (!std::exchange(step_wanted_, false) || closing_) return;
+  clock_->refresh();
+  supervisor_->step();
+  const std::vector<Event> events = supervisor_->take_events();
+  for (const Event& event : events) handle(event);
+  if (!events.empty()) show_status();
+  if (supervisor_->stopped()) begin_close();
+}
+
+void Daemon::Impl::handle(const Event& event) {
+  const std::string run_id = event.run.number == 0 ? "" : supervisor_->run_id_text(event.run);
+  log_.write(log_record(event, run_id));
+  count(event);
+  if (event.kind == EventKind::kStopping) notify_->stopping();
+  if (event.kind == EventKind::kRunEnded) publish(event);
+}
+
+void Daemon::Impl::count(const Event& event) {
+  const bool ended = event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded;
+  if (event.kind == EventKind::kRunStarted) ++runs_;
+  if (event.kind == EventKind::kWorkerStarted) ++workers_;
+  if (event.kind == EventKind::kWorkerEnded) --workers_;
+  if (ended && event.outcome != Outcome::kOk && event.outcome != Outcome::kSkipped &&
+      event.outcome != Outcome::kCancelled) {
+    ++failures_;
+  }
+}
+
+void Daemon::Impl::publish(const Event& event) {
+  const WallTime now = clock_->wall_now();
+  if (event.outcome != Outcome::kCancelled && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
+  if (events_ == nullptr) return;
+  if (std::optional<DebugEvent> told = task_run_event(event, supervisor_->run_id_text(event.run), node_id_, now)) {
+    events_->publish(std::move(*told));
+  }
+  warn_of_dropped_events();
+}
+
+// Once for each time that Redis was away too long.
+void Daemon::Impl::warn_of_dropped_events() {
+  const std::uint64_t dropped = events_->dropped_count();
+  if (dropped > dropped_events_ && !drop_warned_) {
+    say(Priority::kWarning,
+        "the queue of events (events.queue_max) is full: the oldest are dropped until redis takes "
+        "them again");
+  }
+  drop_warned_ = dropped > dropped_events_;
+  dropped_events_ = dropped;
+}
+
+void Daemon::Impl::show_status() {
+  std::string text = supervisor_->leader() ? "leader" : "follower";
+  text += ", " + std::to_string(supervisor_->worker_count()) + " running (" + std::to_string(workers_) +
+          " supervised), " + std::to_string(runs_) + " runs so far, " + std::to_string(failures_) + " failed";
+  if (redis_ != nullptr && !redis_->reachable()) text += "; redis is unreachable";
+  if (dropped_events_ > 0) text += "; " + std::to_string(dropped_events_) + " events dropped";
+  notify_->status(text);
+}
+
+void Daemon::Impl::on_signal(int number) {
+  post(StopRequested{number == SIGTERM ? "SIGTERM" : "SIGINT"});
+}
+
+bool Daemon::Impl::events_settled() const {
+  return events_ == nullptr || !redis_->reachable() || events_->waiting_count() + events_->in_flight_count() == 0;
+}
+
+// The core has stopped. What it told last is on its way to Redis; give it a moment, then let everything go.
+void Daemon::Impl::begin_close() {
+  closing_ = true;
+  if (events_settled()) {
+    close_all();
+    return;
+  }
+  uv_timer_start(
+      &flush_deadline_, [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->close_all(); }, kFlushDeadlineMs, 0);
+}
+
+void Daemon::Impl::close_all() {
+  if (std::exchange(closed_, true)) return;
+  host_->close();
+  if (feed_ != nullptr) feed_->close();
+  if (redis_ != nullptr) redis_->close([] {});
+  if (kg_redis_ != nullptr) kg_redis_->close([] {});
+  clock_->close();
+  notify_->close();
+  for (uv_handle_t* handle :
+       {reinterpret_cast<uv_handle_t*>(&before_poll_), reinterpret_cast<uv_handle_t*>(&after_poll_),
+        reinterpret_cast<uv_handle_t*>(&sigterm_), reinterpret_cast<uv_handle_t*>(&sigint_),
+        reinterpret_cast<uv_handle_t*>(&flush_deadline_), reinterpret_cast<uv_handle_t*>(&kg_probe_)}) {
+    uv_close(handle, nullptr);
+  }
+}
+
+void Daemon::Impl::say(Priority priority, std::string message) {
+  log_.write({priority, std::move(message), {}});
+}
+
+Daemon::Daemon(Config config, RedisTargets targets, Log& log)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(targets), log)) {}
+Daemon::~Daemon() = default;
+Status Daemon::run() {
+  return impl_->run();
+}
+
+}  // namespace stargazer

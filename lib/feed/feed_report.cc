@@ -1,0 +1,64 @@
+#include "feed/feed_report.h"
+
+#include <utility>
+
+#include "core/time.h"
+
+namespace stargazer {
+
+FeedReport::FeedReport(Sink sink, std::string redis) : sink_(std::move(sink)), redis_(std::move(redis)) {}
+
+void FeedReport::say(Priority priority, const std::string& text) {
+  sink_({priority, "journal feed: " + text, {}});
+}
+
+void FeedReport::started(const FeedConfig& config) {
+  std::string units;
+  for (const std::string& unit : config.units) units += (units.empty() ? "" : ", ") + unit;
+  const std::string source = config.directory.empty() ? "the journal of this boot" : config.directory;
+  say(Priority::kInfo, "publishes " + units + " of " + source + " to " + config.channel + " on redis " + redis_);
+}
+
+bool FeedReport::note_failure(std::optional<Outage>& outage, const Error& error) {
+  const auto now = Clock::now();
+  const bool first = !outage.has_value();
+  if (first) outage = Outage{now, now, ""};
+  if (!first && (outage->cause == error.message() || now < outage->said + kRepeatAfter)) return false;
+  outage->said = now;
+  outage->cause = error.message();
+  return true;
+}
+
+void FeedReport::redis_failed(const Error& error) {
+  if (!note_failure(redis_outage_, error)) return;
+  say(Priority::kWarning,
+      "redis " + redis_ + ": " + error.message() + "; trying again until it works, the journal keeps the entries");
+}
+
+void FeedReport::redis_works() {
+  if (!redis_outage_) return;
+  const Duration lasted = Clock::now() - redis_outage_->since;
+  redis_outage_.reset();
+  say(Priority::kNotice, "redis " + redis_ + " works again after " + approximate_duration(lasted) +
+                             "; going on after the last entry that it confirmed");
+}
+
+void FeedReport::journal_failed(const Error& error) {
+  if (!note_failure(journal_outage_, error)) return;
+  say(Priority::kWarning, error.message() + "; looking again every 2 s");
+}
+
+void FeedReport::journal_works() {
+  if (!std::exchange(journal_outage_, std::nullopt)) return;
+  say(Priority::kNotice, "the journal can be read; publishing");
+}
+
+void FeedReport::trouble(const char* kind, const std::string& text) {
+  const auto now = Clock::now();
+  const auto [said, first] = said_.try_emplace(kind, now);
+  if (!first && now < said->second + kRepeatAfter) return;
+  said->second = now;
+  say(Priority::kWarning, text);
+}
+
+}  // namespace stargazer

@@ -1,0 +1,295 @@
+#include "feed/journal_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <unistd.h>
+#include <utility>
+
+#include <systemd/sd-id128.h>
+
+#include "feed/journal_error.h"
+
+// Since systemd 254; absent from an older libsystemd, whose journalctl does not print these two members either.
+extern "C" int sd_journal_get_seqnum(sd_journal* journal, std::uint64_t* seqnum, sd_id128_t* seqnum_id)
+    __attribute__((weak));
+
+namespace stargazer {
+namespace {
+
+constexpr std::array<const char*, 2> kRoots = {"/run/log/journal", "/var/log/journal"};
+
+// Failures of next() in a row after which the journal is opened anew, and after which the place is given up.
+constexpr unsigned kReopenAfter = 5;
+constexpr unsigned kStepPastAfter = 10;
+
+Status to_status(std::string_view what, int result) {
+  return result < 0 ? Status(journal_error(what, result)) : Status();
+}
+
+std::string to_text(sd_id128_t id) {
+  std::array<char, SD_ID128_STRING_MAX> text{};
+  return sd_id128_to_string(id, text.data());
+}
+
+std::size_t hash_of(const std::string& cursor) {
+  return std::hash<std::string>()(cursor);
+}
+
+std::vector<std::string> missing_roots() {
+  std::vector<std::string> missing;
+  for (const char* root : kRoots) {
+    if (access(root, F_OK) != 0) missing.emplace_back(root);
+  }
+  return missing;
+}
+
+}  // namespace
+
+JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory)
+    : directory_(std::move(directory)), selection_(units) {}
+
+Status JournalReader::open(std::uint32_t backlog, std::optional<WallTime> since) {
+  Status status = open_files();
+  if (status) status = positioned_ ? seek(position_) : seek_start(backlog, since);
+  if (!status) {
+    journal_.reset();
+    fd_ = -1;
+    return status.error().in(directory_.empty() ? "system journal" : "journal " + directory_);
+  }
+  positioned_ = true;
+  return {};
+}
+
+Status JournalReader::open_files() {
+  journal_.reset();
+  opened_ = Clock::now();
+  if (directory_.empty()) missing_roots_ = missing_roots();
+  sd_journal* journal = nullptr;
+  const int opened = directory_.empty() ? sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY)
+                                        : sd_journal_open_directory(&journal, directory_.c_str(), 0);
+  if (opened < 0) return journal_error("open", opened);
+  journal_.reset(journal);
+  // Before seeking, so that no change is missed. Without it (inotify limits) the journal is looked at from time to
+  // time.
+  fd_ = std::max(sd_journal_get_fd(journal), -1);
+  std::uint64_t bytes = 0;
+  if (auto status = to_status("size", sd_journal_get_usage(journal, &bytes)); !status) return status;
+  if (bytes == 0) return Error("no journal files, or no permission to read them");
+  sd_journal_set_data_threshold(journal, JournalObject::kThresholdBytes);
+  if (positioned_) {
+    // New units wait for expand_units(), which knows how far to go back for them.
+    changed_ = true;
+  } else {
+    if (auto grown = selection_.expand(journal); !grown) return grown.error();
+    expanded_ = opened_;
+  }
+  return selection_.apply(journal, directory_.empty());
+}
+
+bool JournalReader::is_outdated() {
+  if (!is_open() || Clock::now() < opened_ + kLookAgainEvery) return false;
+  // libsystemd watches the roots that existed when it opened the journal, and no others.
+  return fd_ == -1 || std::any_of(missing_roots_.begin(), missing_roots_.end(),
+                                  [](const std::string& root) { return access(root.c_str(), F_OK) == 0; });
+}
+
+Status JournalReader::seek_start(std::uint32_t backlog, std::optional<WallTime> since) {
+  sd_journal* journal = journal_.get();
+  if (auto status = to_status("seek", sd_journal_seek_tail(journal)); !status) return status;
+  // One back even without a backlog: only from an entry on does next() see those that follow.
+  const int found = sd_journal_previous_skip(journal, std::max(backlog, 1U));
+  // Nothing matches yet: at the tail, next() would lose the first entries, or all.
+  if (found == 0) return seek({});
+  if (auto status = land(found, nullptr); !status) return status;
+  position_.unread = backlog > 0;
+  std::uint64_t usec = 0;
+  if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &usec)); !status) return status;
+  const auto since_usec = since ? static_cast<std::uint64_t>(since->time_since_epoch().count()) : 0;
+  if (since && usec > since_usec) {
+    if (auto status = seek_time(since_usec); !status) return status;
+  }
+  expanded_at_ = position_;
+  return {};
+}
+
+Status JournalReader::seek(const Position& position) {
+  const Position wanted = position;
+  if (wanted.cursor.empty()) {
+    position_ = {};
+    return to_status("seek", sd_journal_seek_head(journal_.get()));
+  }
+  if (auto status = to_status("seek", sd_journal_seek_cursor(journal_.get(), wanted.cursor.c_str())); !status) {
+    return status;
+  }
+  return land(sd_journal_next(journal_.get()), &wanted);
+}
+
+Status JournalReader::seek_time(std::uint64_t realtime_usec) {
+  if (auto status = to_status("seek", sd_journal_seek_realtime_usec(journal_.get(), realtime_usec)); !status) {
+    return status;
+  }
+  return land(sd_journal_next(journal_.get()), nullptr);
+}
+
+// Takes note of the entry that a seek led to. When it is not the `wanted` one, that is gone and this is the one after
+// it.
+Status JournalReader::land(int result, const Position* wanted) {
+  position_.unread = false;
+  if (result < 0) return journal_error("seek", result);
+  if (result == 0) return {};
+  if (auto status = read_cursor(); !status) return status;
+  const bool exact = wanted != nullptr && sd_journal_test_cursor(journal_.get(), wanted->cursor.c_str()) > 0;
+  position_.unread = exact ? wanted->unread : true;
+  return {};
+}
+
+Status JournalReader::read_cursor() {
+  char* text = nullptr;
+  if (auto status = to_status("cursor", sd_journal_get_cursor(journal_.get(), &text)); !status) return status;
+  const std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
+  position_ = {text, false};
+  return {};
+}
+
+Result<bool> JournalReader::next() {
+  for (;;) {
+    const bool here = std::exchange(position_.unread, false);
+    const int result = here ? 1 : sd_journal_next(journal_.get());
+    if (result < 0) return journal_error("next entry", result);
+    failures_ = 0;
+    if (result == 0) {
+      already_.clear();
+      return false;
+    }
+    if (!selection_.has_globs()) return true;
+    // One whose cursor cannot be read is unreadable as a whole; append_entry says so.
+    if (!here && !read_cursor()) return true;
+    if (!is_repeated()) return true;
+  }
+}
+
+bool JournalReader::is_repeated() {
+  const std::size_t hash = hash_of(position_.cursor);
+  if (already_.erase(hash) != 0) return true;
+  recent_.push_back(hash);
+  return false;
+}
+
+Status JournalReader::append_entry(std::string& out) {
+  object_.clear();
+  if (auto status = add_header(); !status) return status;
+  if (auto status = add_fields(); !status) return status;
+  if (object_.bytes_max() > kEntryBytesMax) return Error("entry too large");
+  object_.append_to(out);
+  return {};
+}
+
+Status JournalReader::add_header() {
+  sd_journal* journal = journal_.get();
+  std::uint64_t monotonic_usec = 0;
+  sd_id128_t boot{};
+  if (auto status = read_cursor(); !status) return status;
+  if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &realtime_usec_)); !status) return status;
+  if (auto status = to_status("time", sd_journal_get_monotonic_usec(journal, &monotonic_usec, &boot)); !status) {
+    return status;
+  }
+  object_.add("__CURSOR", position_.cursor);
+  object_.add("__REALTIME_TIMESTAMP", std::to_string(realtime_usec_));
+  object_.add("__MONOTONIC_TIMESTAMP", std::to_string(monotonic_usec));
+  object_.add("_BOOT_ID", to_text(boot));
+  if (sd_journal_get_seqnum == nullptr) return {};
+  std::uint64_t seqnum = 0;
+  sd_id128_t seqnum_id{};
+  if (auto status = to_status("number", sd_journal_get_seqnum(journal, &seqnum, &seqnum_id)); !status) return status;
+  object_.add("__SEQNUM", std::to_string(seqnum));
+  object_.add("__SEQNUM_ID", to_text(seqnum_id));
+  return {};
+}
+
+Status JournalReader::add_fields() {
+  const void* data = nullptr;
+  std::size_t size = 0;
+  int result = 0;
+  sd_journal_restart_data(journal_.get());
+  while ((result = sd_journal_enumerate_available_data(journal_.get(), &data, &size)) > 0) {
+    const std::string_view field(static_cast<const char*>(data), size);
+    const std::size_t name_bytes = field.find('=');
+    if (name_bytes == std::string_view::npos || field.substr(0, name_bytes) == "_BOOT_ID") continue;
+    object_.add(field.substr(0, name_bytes), field.substr(name_bytes + 1));
+  }
+  return to_status("fields", result);
+}
+
+Status JournalReader::recover() {
+  ++failures_;
+  if (failures_ % kReopenAfter != 0) return process();
+  const bool give_up = failures_ >= kStepPastAfter;
+  if (auto status = open(0, {}); !status || !give_up) return status;
+  failures_ = 0;
+  return seek_time(realtime_usec_ + 1);
+}
+
+Status JournalReader::process() {
+  const int result = sd_journal_process(journal_.get());
+  if (result > 0) changed_ = true;
+  return to_status("process", result);
+}
+
+Status JournalReader::expand_units() {
+  if (!selection_.has_globs() || position_.unread) return {};
+  const bool due = changed_ && Clock::now() >= expanded_ + kExpandEvery;
+  if (!due && recent_.size() < kRecentMax) return {};
+  changed_ = false;
+  expanded_ = Clock::now();
+  const auto grown = selection_.expand(journal_.get());
+  if (!grown) return grown.error();
+  if (*grown) {
+    already_.insert(recent_.begin(), recent_.end());
+    if (auto status = selection_.apply(journal_.get(), directory_.empty()); !status) return status;
+    if (auto status = seek(expanded_at_); !status) return status;
+  } else {
+    expanded_at_ = position_;
+  }
+  recent_.clear();
+  return {};
+}
+
+short JournalReader::events() const {
+  return static_cast<short>(sd_journal_get_events(journal_.get()));
+}
+
+std::optional<std::chrono::milliseconds> JournalReader::timeout() const {
+  std::uint64_t at_usec = std::numeric_limits<std::uint64_t>::max();
+  if (fd_ == -1) return {};
+  if (sd_journal_get_timeout(journal_.get(), &at_usec) <= 0) return {};
+  if (at_usec == std::numeric_limits<std::uint64_t>::max()) return {};
+  // CLOCK_MONOTONIC, which is what steady_clock reads.
+  const auto left = std::chrono::microseconds(at_usec) - Clock::now().time_since_epoch();
+  return std::max(std::chrono::ceil<std::chrono::milliseconds>(left), std::chrono::milliseconds(0));
+}
+
+std::optional<std::chrono::milliseconds> JournalReader::expand_in() const {
+  if (!selection_.has_globs() || !changed_) return {};
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(expanded_ + kExpandEvery - Clock::now());
+  return std::max(left, std::chrono::milliseconds(0));
+}
+
+std::optional<std::chrono::milliseconds> JournalReader::look_again_in() const {
+  if (fd_ != -1 && missing_roots_.empty()) return {};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(kLookAgainEvery);
+}
+
+bool JournalReader::lacks_permission() const {
+  sd_id128_t machine{};
+  if (!directory_.empty() || sd_id128_get_machine(&machine) < 0) return false;
+  return std::any_of(kRoots.begin(), kRoots.end(), [&machine](const char* root) {
+    const std::string file = std::string(root) + "/" + to_text(machine) + "/system.journal";
+    return access(file.c_str(), R_OK) != 0 && errno == EACCES;
+  });
+}
+
+}  // namespace stargazer

@@ -1,0 +1,133 @@
+// The entries of some units in the systemd journal, from a position on, for ever: sd-journal with its traps closed.
+//
+// The position is the cursor of an entry. It survives rotation, vacuum and re-opening. An entry that appears in a new
+// file is seen after process(); one in a file that is already open is seen by next() at once.
+//
+// Globs are expanded against the units that the journal knows, and again as it grows. A unit that turns up between two
+// expansions has entries that were passed by: the reader then goes back to where it stood at the earlier expansion and
+// reads on from there, leaving out what it has already returned. So nothing of a new unit is missed and nothing is
+// repeated; the entries of a new unit may come a little later than those of others.
+//
+// Not thread-safe: all calls from one thread, the one that made it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include <systemd/sd-journal.h>
+
+#include "core/result.h"
+#include "core/time.h"
+#include "feed/journal_json.h"
+#include "feed/unit_match.h"
+
+namespace stargazer {
+
+class JournalReader {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Globs are expanded again this long after the last time, if something was written since.
+  static constexpr std::chrono::seconds kExpandEvery{2};
+  // ... or after this many entries, which bounds what is remembered for going back.
+  static constexpr std::size_t kRecentMax = 16384;
+  // Roots that were missing, and a journal that cannot be watched, are looked at this often.
+  static constexpr std::chrono::seconds kLookAgainEvery{2};
+  // An entry whose JSON could be longer is unreadable. No entry of journald comes near.
+  static constexpr std::size_t kEntryBytesMax = std::size_t{32} * 1024 * 1024;
+
+  // `units`: names and globs as `journalctl -u` takes them. `directory`: "" = this boot's entries of the system's
+  // journal, otherwise the entries of any boot in that directory. REQUIRES: `units` is not empty.
+  JournalReader(const std::vector<std::string>& units, std::string directory);
+
+  // Opens the journal, and again after a failure. Fails when there is no journal, when not one of its files can be
+  // read, or when libsystemd fails; the message says which.
+  // The first success sets the position to the last `backlog` entries; all that comes when there is none yet. With
+  // `since` it is the first entry from that time on, should that be earlier. Later ones keep the position.
+  Status open(std::uint32_t backlog, std::optional<WallTime> since);
+  bool is_open() const { return journal_ != nullptr; }
+
+  // True when files may exist that this open journal cannot see: time to call open() again.
+  bool is_outdated();
+
+  // Goes to the next entry; false when there is none yet. After a failure call recover() before the next call.
+  // REQUIRES: is_open().
+  Result<bool> next();
+
+  // Appends the entry that next() went to, as one JSON object. Fails, leaving `out` as it was, when it cannot be read:
+  // corrupt, or vacuumed in this moment.
+  Status append_entry(std::string& out);
+
+  // After a failure of next(): first takes note of changed files, later opens the journal anew, and in the end steps
+  // past the place by time. The caller pauses between failures. REQUIRES: is_open(); a failure may leave it closed.
+  Status recover();
+
+  // Takes note of new, changed and deleted files. To be called whenever fd() is readable or timeout() has passed, also
+  // while nothing is read, since deleted files stay open until then. REQUIRES: is_open().
+  Status process();
+
+  // Looks for new units if that is due. REQUIRES: is_open().
+  Status expand_units();
+
+  // To poll for events(); -1 when the kernel refused to watch (inotify limits) or nothing is open.
+  int fd() const { return fd_; }
+  short events() const;
+  // When to call process() at the latest, from now on; nullopt = never.
+  std::optional<std::chrono::milliseconds> timeout() const;
+
+  // When expand_units() or is_outdated() has something to do at the latest, from now on; nullopt = not before the
+  // journal changes.
+  std::optional<std::chrono::milliseconds> expand_in() const;
+  std::optional<std::chrono::milliseconds> look_again_in() const;
+
+  // True when the globs match more units than are read, see UnitSelection::kUnitsMax.
+  bool truncated() const { return selection_.truncated(); }
+  // True when journald's main file exists but may not be read, so that only a part of the entries can be seen.
+  bool lacks_permission() const;
+
+ private:
+  struct Closer {
+    void operator()(sd_journal* journal) const { sd_journal_close(journal); }
+  };
+  struct Position {
+    std::string cursor;   // "" = before the first entry
+    bool unread = false;  // the entry itself has not been returned yet
+  };
+
+  Status open_files();
+  Status seek_start(std::uint32_t backlog, std::optional<WallTime> since);
+  Status seek(const Position& position);
+  Status seek_time(std::uint64_t realtime_usec);
+  Status land(int result, const Position* wanted);
+  Status read_cursor();
+  Status add_header();
+  Status add_fields();
+  bool is_repeated();
+
+  const std::string directory_;
+  UnitSelection selection_;
+  std::unique_ptr<sd_journal, Closer> journal_;
+  int fd_ = -1;
+  Clock::time_point opened_{};
+  std::vector<std::string> missing_roots_;
+
+  bool positioned_ = false;
+  Position position_;
+  std::uint64_t realtime_usec_ = 0;  // of the last entry that was read
+  unsigned failures_ = 0;            // of next(), in a row
+
+  bool changed_ = false;  // since the last expansion
+  Clock::time_point expanded_{};
+  Position expanded_at_;                     // where the last expansion found nothing new
+  std::vector<std::size_t> recent_;          // hashes of the cursors returned since then
+  std::unordered_set<std::size_t> already_;  // after going back: those to leave out
+
+  JournalObject object_;
+};
+
+}  // namespace stargazer

@@ -1,0 +1,186 @@
+#include "io/log.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <deque>
+#include <mutex>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <thread>
+#include <unistd.h>
+
+#include <systemd/sd-journal.h>
+
+namespace stargazer {
+namespace {
+
+constexpr const char* kIdentifier = "stargazer-scheduler";
+
+// systemd.exec(5): $JOURNAL_STREAM holds device and inode of the journal's socket.
+bool stderr_is_the_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat found {};
+  if (stream == nullptr || fstat(STDERR_FILENO, &found) != 0) return false;
+  return std::to_string(found.st_dev) + ":" + std::to_string(found.st_ino) == stream;
+}
+
+const char* label(Priority priority) {
+  switch (priority) {
+    case Priority::kError: return "error  ";
+    case Priority::kWarning: return "warning";
+    case Priority::kNotice: return "notice ";
+    case Priority::kInfo: return "info   ";
+    case Priority::kDebug: return "debug  ";
+  }
+  return "";
+}
+
+// A worker must not be able to move the cursor of the terminal or to forge lines.
+std::string printable(const std::string& text) {
+  std::string shown;
+  shown.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      constexpr std::string_view kDigits = "0123456789abcdef";
+      shown += "\\x";
+      shown += kDigits[byte >> 4];
+      shown += kDigits[byte & 15];
+    } else {
+      shown += c;
+    }
+  }
+  return shown;
+}
+
+// A worker's own line (it has a STREAM) is told from ours by the name of its task.
+std::string origin(const LogRecord& record) {
+  const auto field = [&record](std::string_view name) {
+    return std::find_if(record.fields.begin(), record.fields.end(),
+                        [name](const auto& candidate) { return candidate.first == name; });
+  };
+  const auto task = field("TASK");
+  return task == record.fields.end() || field("STREAM") == record.fields.end() ? "" : task->second + " | ";
+}
+
+void write_to_terminal(const LogRecord& record) {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  std::tm local{};
+  localtime_r(&now.tv_sec, &local);
+  std::array<char, 16> time{};
+  std::strftime(time.data(), time.size(), "%H:%M:%S", &local);
+  std::fprintf(stderr, "%s.%03ld %s %s%s\n", time.data(), now.tv_nsec / 1'000'000, label(record.priority),
+               origin(record).c_str(), printable(record.message).c_str());
+}
+
+void write_to_journal(const LogRecord& record) {
+  std::vector<std::string> assignments{"MESSAGE=" + record.message,
+                                       "PRIORITY=" + std::to_string(static_cast<int>(record.priority)),
+                                       std::string("SYSLOG_IDENTIFIER=") + kIdentifier};
+  for (const auto& [name, value] : record.fields) assignments.push_back(name + "=" + value);
+  std::vector<iovec> parts;
+  for (std::string& assignment : assignments) parts.push_back({assignment.data(), assignment.size()});
+  sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+}
+
+// What the writing thread needs; shared with it, so that a thread which hangs in a write can be left behind.
+struct Queue {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<LogRecord> records;
+  std::uint64_t dropped_unsaid = 0;
+  bool ending = false;
+  bool ended = false;
+  std::atomic<std::size_t> size = 0;
+  std::atomic<std::uint64_t> dropped = 0;
+};
+
+void write_all(const std::shared_ptr<Queue>& queue, bool to_journal) {
+  const auto write = to_journal ? write_to_journal : write_to_terminal;
+  std::unique_lock lock(queue->mutex);
+  while (true) {
+    queue->changed.wait(lock, [&] { return queue->ending || !queue->records.empty(); });
+    if (queue->records.empty()) break;
+    std::deque<LogRecord> batch = std::exchange(queue->records, {});
+    const std::uint64_t dropped = std::exchange(queue->dropped_unsaid, 0);
+    lock.unlock();
+    for (const LogRecord& record : batch) {
+      write(record);
+      --queue->size;
+    }
+    if (dropped > 0) {
+      write({Priority::kWarning, "the log was too slow: " + std::to_string(dropped) + " lines were dropped", {}});
+    }
+    lock.lock();
+  }
+  queue->ended = true;
+  queue->changed.notify_all();
+}
+
+}  // namespace
+
+class Log::Impl {
+ public:
+  Impl(LogTarget target, Priority threshold) : threshold_(threshold), queue_(std::make_shared<Queue>()) {
+    const bool to_journal = target == LogTarget::kJournal || (target == LogTarget::kAuto && stderr_is_the_journal());
+    thread_ = std::thread([queue = queue_, to_journal] { write_all(queue, to_journal); });
+  }
+
+  ~Impl() {
+    std::unique_lock lock(queue_->mutex);
+    queue_->ending = true;
+    queue_->changed.notify_all();
+    const bool ended = queue_->changed.wait_for(lock, std::chrono::seconds(1), [this] { return queue_->ended; });
+    lock.unlock();
+    if (ended) {
+      thread_.join();
+    } else {
+      thread_.detach();
+    }
+  }
+
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void write(LogRecord record) {
+    if (record.priority > threshold_) return;
+    const std::lock_guard lock(queue_->mutex);
+    if (queue_->size >= kQueueMax) {
+      ++queue_->dropped;
+      ++queue_->dropped_unsaid;
+      return;
+    }
+    ++queue_->size;
+    queue_->records.push_back(std::move(record));
+    queue_->changed.notify_all();
+  }
+
+  bool congested() const { return queue_->size > kQueueMax / 2; }
+  std::uint64_t dropped_count() const { return queue_->dropped; }
+
+ private:
+  Priority threshold_;
+  std::shared_ptr<Queue> queue_;
+  std::thread thread_;
+};
+
+Log::Log(LogTarget target, Priority threshold) : impl_(std::make_unique<Impl>(target, threshold)) {}
+Log::~Log() = default;
+void Log::write(LogRecord record) {
+  impl_->write(std::move(record));
+}
+bool Log::congested() const {
+  return impl_->congested();
+}
+std::uint64_t Log::dropped_count() const {
+  return impl_->dropped_count();
+}
+
+}  // namespace stargazer

@@ -1,0 +1,51 @@
+// Remembers across restarts when the tasks with persist = true last ended: `last_ends.json` in the state directory.
+//
+//   { "version": 1, "last_ends": { "<task>": <microseconds since 1970, UTC>, … } }
+//
+// Written by a thread of libuv's pool, so that a slow disk does not hold up the loop: a temporary file, fsync, rename.
+// One write is under way at a time; what is recorded meanwhile goes into the next one.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <uv.h>
+
+#include "core/result.h"
+#include "core/time.h"
+
+namespace stargazer {
+
+class RunMemory {
+ public:
+  using LastEnds = std::map<std::string, WallTime>;
+
+  // A file larger than this is not ours.
+  static constexpr std::size_t kFileBytesMax = 64UL * 1024 * 1024;
+
+  // What is remembered in `state_dir`; nothing when there is no file yet. Fails when the file cannot be read or is
+  // damaged; a damaged one is first moved aside to last_ends.json.damaged, so that nothing is lost.
+  static Result<LastEnds> load(const std::string& state_dir);
+
+  // Makes the directory when it is missing and tries whether a file can be written there.
+  static Status check_writable(const std::string& state_dir);
+
+  // `on_problem` is called on the loop when the state of writing changes: with the cause when it fails for the first
+  // time or for a new cause, and with "" when it works again.
+  RunMemory(uv_loop_t* loop, std::string state_dir, LastEnds known, std::function<void(const std::string&)> on_problem);
+  ~RunMemory();
+  RunMemory(const RunMemory&) = delete;
+  RunMemory& operator=(const RunMemory&) = delete;
+
+  void record(const std::string& task, WallTime end);
+  // True while a write is under way or waiting; the loop goes on until it is done.
+  bool busy() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stargazer

@@ -1,0 +1,371 @@
+#include "io/uv_worker_host.h"
+
+#include <array>
+#include <cassert>
+#include <cerrno>
+#include <csignal>
+#include <map>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "io/line_splitter.h"
+#include "io/orphans.h"
+#include "io/spawn.h"
+
+namespace stargazer {
+namespace {
+
+// Read at most this much from one worker before the others have their turn.
+constexpr std::size_t kReadBytesMax = 64 * 1024;
+// While the log is congested, workers' pipes are looked at again after this long.
+constexpr std::uint64_t kCongestionPauseMs = 20;
+
+// A descriptor that is watched for reading. Owns both; frees itself once libuv has let go of the handle.
+class Watch {
+ public:
+  using Callback = std::function<void()>;
+
+  static Watch* start(uv_loop_t* loop, UniqueFd fd, Callback on_readable) {
+    auto* watch = new Watch(std::move(fd), std::move(on_readable));
+    uv_poll_init(loop, &watch->poll_, watch->fd_.get());
+    watch->poll_.data = watch;
+    watch->resume();
+    return watch;
+  }
+
+  int fd() const { return fd_.get(); }
+  void pause() { uv_poll_stop(&poll_); }
+  void resume() {
+    uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<Watch*>(poll->data)->ready_(); });
+  }
+  // The last call. The callback does not run any more; the object is gone soon.
+  void close() {
+    uv_poll_stop(&poll_);
+    fd_.reset();
+    uv_close(reinterpret_cast<uv_handle_t*>(&poll_),
+             [](uv_handle_t* handle) { delete static_cast<Watch*>(handle->data); });
+  }
+
+ private:
+  Watch(UniqueFd fd, Callback on_readable) : fd_(std::move(fd)), ready_(std::move(on_readable)) {}
+  ~Watch() = default;
+
+  UniqueFd fd_;
+  Callback ready_;
+  uv_poll_t poll_{};
+};
+
+struct Child {
+  RunId run;
+  std::string run_id_text;
+  std::string name;
+  bool native = false;
+  pid_t pid = 0;
+  Watch* exit_watch = nullptr;
+  Watch* channel_watch = nullptr;
+  std::array<Watch*, 2> output_watch{};  // by OutputStream
+  std::array<std::unique_ptr<LineSplitter>, 2> lines;
+  bool leader_exited = false;  // reaped; what is left of its group has been killed
+  bool exit_posted = false;
+  ExitStatus status;
+
+  bool channel_closed() const {
+    return channel_watch == nullptr && output_watch[0] == nullptr && output_watch[1] == nullptr;
+  }
+};
+
+ExitStatus exit_status(const siginfo_t& info) {
+  if (info.si_code == CLD_EXITED) return {.code = info.si_status, .signal = 0};
+  return {.code = 0, .signal = info.si_status};
+}
+
+}  // namespace
+
+class UvWorkerHost::Impl {
+ public:
+  Impl(uv_loop_t* loop, Options options, Callbacks callbacks);
+
+  Status spawn(const SpawnRequest& request);
+  void stop(RunId run, StopSignal signal);
+  void close_channel(RunId run);
+  void native_ended(RunId run, const Status& status);
+  void close();
+
+ private:
+  Status spawn_native(const SpawnRequest& request, const NativeJob& job);
+  Status spawn_command(const SpawnRequest& request, const CommandJob& job);
+  std::vector<std::string> environment_of(const SpawnRequest& request) const;
+  void watch(Child& child, SpawnedProcess process);
+  void on_exit(RunId run);
+  void settle_group(Child& child);
+  void on_output(RunId run, OutputStream stream);
+  void on_channel(RunId run);
+  void end_output(Child& child, OutputStream stream);
+  void post_if_closed(Child& child);
+  void forget_if_over(RunId run);
+  void on_sigchld();
+  void sweep_orphans();
+  void pause_for_congestion(RunId run, OutputStream stream);
+  void resume_paused();
+
+  uv_loop_t* loop_;
+  Options options_;
+  Callbacks callbacks_;
+  std::map<RunId, Child> children_;
+  std::map<pid_t, RunId> leaders_;  // not yet reaped
+  Orphans orphans_;
+  uv_signal_t sigchld_{};
+  uv_timer_t congestion_timer_{};
+  std::vector<std::pair<RunId, OutputStream>> paused_;
+  std::array<char, kReadBytesMax> buffer_{};
+};
+
+UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
+    : loop_(loop),
+      options_(std::move(options)),
+      callbacks_(std::move(callbacks)),
+      orphans_([this](pid_t pid) { return leaders_.contains(pid); },
+               [this](const std::string& run_id) {
+                 for (const auto& [run, child] : children_) {
+                   if (child.run_id_text == run_id && !child.leader_exited) return true;
+                 }
+                 return false;
+               }) {
+  Orphans::adopt_from_now_on();
+  uv_timer_init(loop, &congestion_timer_);
+  congestion_timer_.data = this;
+  uv_signal_init(loop, &sigchld_);
+  sigchld_.data = this;
+  uv_signal_start(
+      &sigchld_, [](uv_signal_t* signal, int) { static_cast<Impl*>(signal->data)->on_sigchld(); }, SIGCHLD);
+}
+
+Status UvWorkerHost::Impl::spawn(const SpawnRequest& request) {
+  if (const auto* native = std::get_if<NativeJob>(request.job)) return spawn_native(request, *native);
+  if (const auto* command = std::get_if<CommandJob>(request.job)) return spawn_command(request, *command);
+  return Error(std::string(kind_of(*request.job)) + " jobs cannot be run by this version");
+}
+
+Status UvWorkerHost::Impl::spawn_native(const SpawnRequest& request, const NativeJob& job) {
+  if (Status started = callbacks_.start_native(request.run, job.name); !started.ok()) return started;
+  Child& child = children_[request.run];
+  child.run = request.run;
+  child.name = request.name;
+  child.run_id_text = request.run_id_text;
+  child.native = true;
+  return {};
+}
+
+std::vector<std::string> UvWorkerHost::Impl::environment_of(const SpawnRequest& request) const {
+  Environment added = *request.environment;
+  added["STARGAZER_TASK"] = request.name;
+  added["STARGAZER_RUN_ID"] = request.run_id_text;
+  added["STARGAZER_NODE_ID"] = options_.node_id;
+  added["STARGAZER_FD"] = "3";
+  return worker_environment(added);
+}
+
+Status UvWorkerHost::Impl::spawn_command(const SpawnRequest& request, const CommandJob& job) {
+  Result<SpawnedProcess> process = spawn_process(job.argv, environment_of(request), *request.working_directory);
+  if (!process.ok()) return process.error();
+  Child& child = children_[request.run];
+  child.run = request.run;
+  child.name = request.name;
+  child.run_id_text = request.run_id_text;
+  child.pid = process->pid;
+  leaders_[child.pid] = child.run;
+  watch(child, std::move(process).value());
+  return {};
+}
+
+void UvWorkerHost::Impl::watch(Child& child, SpawnedProcess process) {
+  const RunId run = child.run;
+  child.exit_watch = Watch::start(loop_, std::move(process.pidfd), [this, run] { on_exit(run); });
+  child.channel_watch = Watch::start(loop_, std::move(process.channel), [this, run] { on_channel(run); });
+  std::array<UniqueFd*, 2> ends{&process.stdout_read, &process.stderr_read};
+  for (const OutputStream stream : {OutputStream::kStdout, OutputStream::kStderr}) {
+    const auto place = static_cast<std::size_t>(stream);
+    // The child outlives its splitters, and a map's elements do not move.
+    child.lines[place] = std::make_unique<LineSplitter>(
+        options_.line_bytes_max, [this, &child, stream](std::string_view text, bool cut) {
+          callbacks_.output({child.run, child.run_id_text, child.name, stream, text, cut});
+        });
+    child.output_watch[place] =
+        Watch::start(loop_, std::move(*ends[place]), [this, run, stream] { on_output(run, stream); });
+  }
+}
+
+void UvWorkerHost::Impl::stop(RunId run, StopSignal signal) {
+  const auto place = children_.find(run);
+  if (place == children_.end() || place->second.leader_exited) return;
+  if (place->second.native) {
+    callbacks_.stop_native(run);
+  } else {
+    kill(-place->second.pid, signal == StopSignal::kTerminate ? SIGTERM : SIGKILL);
+  }
+}
+
+void UvWorkerHost::Impl::on_exit(RunId run) {
+  Child& child = children_.at(run);
+  const auto pidfd = static_cast<id_t>(child.exit_watch->fd());
+  siginfo_t info{};
+  if (waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
+  // The zombie keeps the group's number ours until it is reaped.
+  kill(-child.pid, SIGKILL);
+  waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG);
+  child.status = exit_status(info);
+  child.leader_exited = true;
+  leaders_.erase(child.pid);
+  std::exchange(child.exit_watch, nullptr)->close();
+  settle_group(child);
+}
+
+// The members of the group lost their parent and are now our children: reap them. While one is still dying, SIGCHLD
+// brings us back here.
+void UvWorkerHost::Impl::settle_group(Child& child) {
+  if (child.exit_posted) return;
+  siginfo_t info{};
+  while (waitid(P_PGID, static_cast<id_t>(child.pid), &info, WEXITED | WNOHANG) == 0) {
+    if (info.si_pid == 0) return;
+    info = {};
+  }
+  child.exit_posted = true;
+  callbacks_.post(Exited{child.run, child.status, ""});
+  sweep_orphans();
+  forget_if_over(child.run);
+}
+
+void UvWorkerHost::Impl::on_sigchld() {
+  std::vector<RunId> dying;
+  for (const auto& [run, child] : children_) {
+    if (child.leader_exited && !child.exit_posted && !child.native) dying.push_back(run);
+  }
+  for (const RunId run : dying) settle_group(children_.at(run));
+  sweep_orphans();
+}
+
+void UvWorkerHost::Impl::sweep_orphans() {
+  const std::size_t killed = orphans_.sweep(!leaders_.empty());
+  if (killed > 0) callbacks_.orphans_killed(killed);
+}
+
+void UvWorkerHost::Impl::on_output(RunId run, OutputStream stream) {
+  if (callbacks_.output_congested()) {
+    pause_for_congestion(run, stream);
+    return;
+  }
+  Child& child = children_.at(run);
+  const auto place = static_cast<std::size_t>(stream);
+  const ssize_t count = read(child.output_watch[place]->fd(), buffer_.data(), buffer_.size());
+  if (count > 0) {
+    child.lines[place]->feed({buffer_.data(), static_cast<std::size_t>(count)});
+  } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
+    end_output(child, stream);
+  }
+}
+
+void UvWorkerHost::Impl::pause_for_congestion(RunId run, OutputStream stream) {
+  children_.at(run).output_watch[static_cast<std::size_t>(stream)]->pause();
+  paused_.emplace_back(run, stream);
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&congestion_timer_)) != 0) return;
+  uv_timer_start(
+      &congestion_timer_, [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->resume_paused(); },
+      kCongestionPauseMs, 0);
+}
+
+void UvWorkerHost::Impl::resume_paused() {
+  for (const auto& [run, stream] : std::exchange(paused_, {})) {
+    const auto place = children_.find(run);
+    if (place == children_.end()) continue;
+    if (Watch* output = place->second.output_watch[static_cast<std::size_t>(stream)]) output->resume();
+  }
+}
+
+void UvWorkerHost::Impl::end_output(Child& child, OutputStream stream) {
+  const auto place = static_cast<std::size_t>(stream);
+  if (child.output_watch[place] == nullptr) return;
+  child.lines[place]->finish();
+  std::exchange(child.output_watch[place], nullptr)->close();
+  post_if_closed(child);
+}
+
+// What a worker writes to its fd 3 has no meaning yet, and is read so that it cannot block on it.
+void UvWorkerHost::Impl::on_channel(RunId run) {
+  Child& child = children_.at(run);
+  const ssize_t count = read(child.channel_watch->fd(), buffer_.data(), buffer_.size());
+  if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  std::exchange(child.channel_watch, nullptr)->close();
+  post_if_closed(child);
+}
+
+void UvWorkerHost::Impl::post_if_closed(Child& child) {
+  if (!child.channel_closed()) return;
+  callbacks_.post(ChannelClosed{child.run});
+  forget_if_over(child.run);
+}
+
+void UvWorkerHost::Impl::close_channel(RunId run) {
+  const auto place = children_.find(run);
+  if (place == children_.end() || place->second.native || place->second.channel_closed()) return;
+  Child& child = place->second;
+  for (std::size_t stream = 0; stream < child.output_watch.size(); ++stream) {
+    if (child.output_watch[stream] == nullptr) continue;
+    child.lines[stream]->finish();
+    std::exchange(child.output_watch[stream], nullptr)->close();
+  }
+  if (child.channel_watch != nullptr) std::exchange(child.channel_watch, nullptr)->close();
+  post_if_closed(child);
+}
+
+void UvWorkerHost::Impl::forget_if_over(RunId run) {
+  const auto place = children_.find(run);
+  if (place->second.exit_posted && place->second.channel_closed()) children_.erase(place);
+}
+
+void UvWorkerHost::Impl::native_ended(RunId run, const Status& status) {
+  const auto place = children_.find(run);
+  if (place == children_.end()) return;
+  children_.erase(place);
+  callbacks_.post(Exited{run, {.code = status.ok() ? 0 : 1, .signal = 0}, status.ok() ? "" : status.error().message()});
+  callbacks_.post(ChannelClosed{run});
+}
+
+void UvWorkerHost::Impl::close() {
+  for (auto& [run, child] : children_) {
+    if (child.native) continue;
+    if (!child.leader_exited) kill(-child.pid, SIGKILL);
+    for (Watch*& output : child.output_watch) {
+      if (output != nullptr) std::exchange(output, nullptr)->close();
+    }
+    if (child.channel_watch != nullptr) std::exchange(child.channel_watch, nullptr)->close();
+    if (child.exit_watch != nullptr) std::exchange(child.exit_watch, nullptr)->close();
+  }
+  leaders_.clear();
+  orphans_.kill_all();
+  children_.clear();
+  uv_close(reinterpret_cast<uv_handle_t*>(&sigchld_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&congestion_timer_), nullptr);
+}
+
+UvWorkerHost::UvWorkerHost(uv_loop_t* loop, Options options, Callbacks callbacks)
+    : impl_(std::make_unique<Impl>(loop, std::move(options), std::move(callbacks))) {}
+UvWorkerHost::~UvWorkerHost() = default;
+Status UvWorkerHost::spawn(const SpawnRequest& request) {
+  return impl_->spawn(request);
+}
+void UvWorkerHost::stop(RunId run, StopSignal signal) {
+  impl_->stop(run, signal);
+}
+void UvWorkerHost::close_channel(RunId run) {
+  impl_->close_channel(run);
+}
+void UvWorkerHost::native_ended(RunId run, const Status& status) {
+  impl_->native_ended(run, status);
+}
+void UvWorkerHost::close() {
+  impl_->close();
+}
+
+}  // namespace stargazer

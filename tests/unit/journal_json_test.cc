@@ -1,0 +1,143 @@
+#include "feed/journal_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "unit/catch.h"
+
+using namespace stargazer;
+using namespace std::string_literals;
+
+namespace {
+
+std::string value(std::string_view name, std::string_view bytes) {
+  std::string out;
+  append_json_value(out, name, bytes);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("text of a journal field is what journalctl prints as a string", "[journal_json]") {
+  const auto text = GENERATE(values<std::string>({
+      "", "plain", "tab\tand\nnewline",
+      "\xC2\xA0",          // U+00A0, the first after the C1 controls
+      "\xE2\x80\xA8",      // U+2028
+      "\xEF\xBB\xBF",      // U+FEFF
+      "\xED\x9F\xBF",      // U+D7FF, the last before the surrogates
+      "\xEE\x80\x80",      // U+E000, the first after them
+      "\xEF\xB7\x8F",      // U+FDCF
+      "\xEF\xB7\xB0",      // U+FDF0
+      "\xEF\xBF\xBD",      // U+FFFD
+      "\xF0\x9F\x9A\x80",  // U+1F680
+      "\xF4\x8F\xBF\xBD",  // U+10FFFD
+  }));
+  CAPTURE(text);
+  CHECK(is_journal_text(text));
+}
+
+TEST_CASE("anything else is not text", "[journal_json]") {
+  const auto bytes = GENERATE(values<std::string>({
+      "\0"s,
+      "a\0b"s,
+      "\r",
+      "\x1B[31mred\x1B[0m",
+      "\x1F",
+      "\x7F",
+      "\xC2\x80",              // U+0080
+      "\xC2\x9F",              // U+009F
+      "\x80",                  // a continuation byte alone
+      "\xC3",                  // cut
+      "\xE2\x80",              // cut
+      "\xF0\x9F\x9A",          // cut
+      "\xC3(",                 // no continuation
+      "\xC3\xC3",              // no continuation
+      "\xC0\xAF",              // overlong
+      "\xC1\xBF",              // overlong
+      "\xE0\x80\xAF",          // overlong
+      "\xE0\x9F\xBF",          // overlong
+      "\xF0\x80\x80\xAF",      // overlong
+      "\xF0\x8F\xBF\xBF",      // overlong
+      "\xED\xA0\x80",          // U+D800
+      "\xED\xBF\xBF",          // U+DFFF
+      "\xEF\xB7\x90",          // U+FDD0
+      "\xEF\xB7\xAF",          // U+FDEF
+      "\xEF\xBF\xBE",          // U+FFFE
+      "\xF0\x9F\xBF\xBF",      // U+1FFFF
+      "\xF4\x8F\xBF\xBF",      // U+10FFFF
+      "\xF4\x90\x80\x80",      // U+110000
+      "\xF8\x88\x80\x80\x80",  // five bytes
+      "\xFF",
+  }));
+  CAPTURE(bytes);
+  CHECK_FALSE(is_journal_text(bytes));
+  CHECK_FALSE(is_journal_text("before" + bytes + "after"));
+}
+
+TEST_CASE("strings are escaped as journalctl does", "[journal_json]") {
+  CHECK(value("MESSAGE", "") == R"("")");
+  CHECK(value("MESSAGE", R"(a"b\c/d)") == R"("a\"b\\c/d")");
+  CHECK(value("MESSAGE", "\n1\t2\n") == R"("\n1\t2\n")");
+  CHECK(value("MESSAGE", "\xC3\xBC") == "\"\xC3\xBC\"");
+}
+
+TEST_CASE("bytes that are no text are an array of numbers", "[journal_json]") {
+  CHECK(value("MESSAGE", "\x1B[0m") == "[27,91,48,109]");
+  CHECK(value("MESSAGE", "\0\xFF"s) == "[0,255]");
+}
+
+TEST_CASE("a field of 4096 bytes, its name included, is null", "[journal_json]") {
+  CHECK(value("MESSAGE", std::string(4087, 'x')) == '"' + std::string(4087, 'x') + '"');
+  CHECK(value("MESSAGE", std::string(4088, 'x')) == "null");
+  CHECK(value("MESSAGE", std::string(4087, '\xFF')) != "null");
+  CHECK(value("MESSAGE", std::string(4088, '\xFF')) == "null");
+  CHECK(value("M", std::string(4093, 'x')) != "null");
+  CHECK(value("M", std::string(4094, 'x')) == "null");
+}
+
+TEST_CASE("an entry is one object, repeated fields are arrays in their order", "[journal_json]") {
+  JournalObject object;
+  std::string out;
+  object.append_to(out);
+  CHECK(out == "{}");
+
+  out.clear();
+  object.add("TAG", "z");
+  object.add("MESSAGE", "hello");
+  object.add("TAG", "\x1B");
+  object.add("TAG", std::string(5000, 'x'));
+  object.add("TAGS", "a");
+  object.append_to(out);
+  CHECK(out == R"({"MESSAGE":"hello","TAG":["z",[27],null],"TAGS":"a"})");
+  CHECK(out.size() <= object.bytes_max());
+
+  out.clear();
+  object.clear();
+  object.add("A", "1");
+  object.append_to(out);
+  CHECK(out == R"({"A":"1"})");
+}
+
+TEST_CASE("a name that journald would not write is left out", "[journal_json]") {
+  const auto name = GENERATE(
+      values<std::string>({"", "lower", "1ST", "WITH SPACE", "QUOTE\"", "NUL\0"s, "\xFF", std::string(65, 'N')}));
+  JournalObject object;
+  object.add(name, "x");
+  object.add(std::string(64, 'N'), "y");
+  std::string out;
+  object.append_to(out);
+  CHECK(nlohmann::json::parse(out) == nlohmann::json{{std::string(64, 'N'), "y"}});
+}
+
+TEST_CASE("every single byte and every pair of them gives JSON that reads back to the same bytes", "[journal_json]") {
+  for (unsigned first = 0; first < 256; ++first) {
+    for (unsigned second = 0; second < 256; ++second) {
+      const std::string bytes = {static_cast<char>(first), static_cast<char>(second)};
+      const auto json = nlohmann::json::parse(value("M", bytes));
+      const std::string back = json.is_string() ? json.get<std::string>() : [&] {
+        const auto numbers = json.get<std::vector<unsigned>>();
+        return std::string(numbers.begin(), numbers.end());
+      }();
+      if (back != bytes) FAIL("pair " << first << " " << second);
+    }
+  }
+}
