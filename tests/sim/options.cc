@@ -41,7 +41,7 @@ Disturbance disturbance(Random& random, Duration every_min, Duration length_max)
 void draw_dependencies(Random& random, Config& config) {
   if (random.chance(0.75)) config.kg.emplace();
   if (random.chance(0.75)) config.openrouter.emplace();
-  if (random.chance(0.75)) config.bot_runner.emplace();
+  if (random.chance(0.75)) config.bot_runner = BotRunnerConfig{"sim:runner"};
 }
 
 TaskConfig draw_task(Random& random, std::size_t number, const Config& config) {

@@ -120,8 +120,8 @@ bool run_seeds(const CommandLine& line) {
     return false;
   }
   if (line.digest) std::printf("digest %016llx\n", static_cast<unsigned long long>(digest.value()));
-  std::printf("%llu seeds, %llu steps, 0 violations\n",
-              static_cast<unsigned long long>(line.last_seed - line.first_seed + 1),
+  const std::uint64_t seeds = line.last_seed - line.first_seed + 1;
+  std::printf("%llu seeds, %llu steps, 0 violations\n", static_cast<unsigned long long>(seeds),
               static_cast<unsigned long long>(steps));
   return true;
 }

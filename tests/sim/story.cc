@@ -39,7 +39,7 @@ Status Story::carry_out(const std::string& command) {
   const auto handler = kHandlers.find(line.verb());
   if (handler == kHandlers.end()) return Error("no such command: " + line.verb());
   (this->*handler->second)(line);
-  if (const Status status = line.status(); !status.ok()) return status;
+  if (Status status = line.status(); !status.ok()) return status;
   if (stage_ && !stage_->verdict().ok()) return Error("VIOLATED at " + stage_->verdict().violation());
   return {};
 }
