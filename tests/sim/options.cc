@@ -39,7 +39,7 @@ Disturbance disturbance(Random& random, Duration every_min, Duration length_max)
 }
 
 void draw_dependencies(Random& random, Config& config) {
-  if (random.chance(0.75)) config.kg.emplace();
+  if (random.chance(0.75)) config.kg.emplace().url = "redis://graph:6379/0";  // also without [redis]
   if (random.chance(0.75)) config.openrouter.emplace();
   if (random.chance(0.75)) config.bot_runner = BotRunnerConfig{"sim:runner"};
 }
