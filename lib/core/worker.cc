@@ -41,7 +41,8 @@ WorkerAction Worker::on(WorkerEvent event) {
   if (event == WorkerEvent::kChannelClosed) channel_closed_ = true;
   Step step = kTable[static_cast<std::size_t>(state_)][static_cast<std::size_t>(event)];
   // The channel may close first; the exit is then the end.
-  if (event == WorkerEvent::kExited && alive() && channel_closed_) step = {WorkerState::kFinished, WorkerAction::kFinish};
+  if (event == WorkerEvent::kExited && alive() && channel_closed_)
+    step = {WorkerState::kFinished, WorkerAction::kFinish};
   state_ = step.next;
   return step.action;
 }

@@ -47,7 +47,9 @@ TEST_CASE("the back-off begins anew after", "[restart]") {
     check_about(policy.pause_after(kCrashed, 60s + 1ns, random), 1s);
     check_about(policy.pause_after(kCrashed, 1s, random), 2s);
   }
-  SECTION("but not a run of just 60 s") { check_about(policy.pause_after(kCrashed, 60s, random), 16s); }
+  SECTION("but not a run of just 60 s") {
+    check_about(policy.pause_after(kCrashed, 60s, random), 16s);
+  }
 }
 
 TEST_CASE("workers that crash together do not come back together", "[restart]") {
