@@ -359,8 +359,6 @@ void Supervisor::Impl::send(const LeaseRequest& request) {
 
 void Supervisor::Impl::finish_stop(Instant now) {
   if (!stopping_) return;
-  // A run that ends in this very step may have been the last one that kept the lease.
-  if (runs_.of_lease_count() == 0) move_lease(now);
   if (!stopped_ && (runs_.size() > 0 || !lease_.ended())) return;
   stopped_ = true;
   tell(EventKind::kStopped, now);
