@@ -1,6 +1,7 @@
 // The three seams as scripts: each fake only records what was asked of it, and the test posts what follows.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,11 @@ namespace stargazer {
 // An instant by its distance from the moment at which a test begins.
 constexpr Instant at(Duration since_begin) {
   return Instant(since_begin);
+}
+
+// So that a failed comparison can be read.
+inline std::ostream& operator<<(std::ostream& out, Instant instant) {
+  return out << instant.time_since_epoch().count() << " ns";
 }
 
 class FakeClock : public Clock {
