@@ -6,12 +6,12 @@
 #include <poll.h>
 #include <sstream>
 #include <string_view>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
+#include "io/pidfd.h"
 #include "io/unique_fd.h"
 
 namespace stargazer {

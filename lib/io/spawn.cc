@@ -7,12 +7,12 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <string_view>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "io/pidfd.h"
 #include "io/system_error.h"
 
 extern char** environ;
