@@ -11,14 +11,17 @@
 #include <vector>
 
 #include "io/line_splitter.h"
+#include "io/log.h"
 #include "io/orphans.h"
 #include "io/spawn.h"
 
 namespace stargazer {
 namespace {
 
-// Read at most this much from one worker before the others have their turn.
-constexpr std::size_t kReadBytesMax = 64 * 1024;
+// Read at most this much from one worker before the others have their turn. However short its lines are, the log has
+// room for them all if it was not congested before.
+constexpr std::size_t kReadBytesMax = 4096;
+static_assert(kReadBytesMax <= Log::kQueueMax / 2);
 // While the log is congested, workers' pipes are looked at again after this long.
 constexpr std::uint64_t kCongestionPauseMs = 20;
 
