@@ -206,7 +206,11 @@ void UvWorkerHost::Impl::stop(RunId run, StopSignal signal) {
   if (place->second.native) {
     callbacks_.stop_native(run);
   } else {
-    kill(-place->second.pid, signal == StopSignal::kTerminate ? SIGTERM : SIGKILL);
+    const int number = signal == StopSignal::kTerminate ? SIGTERM : SIGKILL;
+    const pid_t pid = place->second.pid;
+    kill(-pid, number);
+    // A worker may have moved to another group of our session.
+    if (getpgid(pid) != pid) kill(pid, number);
   }
 }
 
