@@ -230,12 +230,22 @@ void UvWorkerHost::Impl::on_exit(RunId run) {
 }
 
 // The members of the group lost their parent and are now our children: reap them. While one is still dying, SIGCHLD
-// brings us back here.
+// brings us back here. A member that is there keeps the group's number from being used again.
 void UvWorkerHost::Impl::settle_group(Child& child) {
   if (child.exit_posted) return;
+  const auto group = static_cast<id_t>(child.pid);
   siginfo_t info{};
-  while (waitid(P_PGID, static_cast<id_t>(child.pid), &info, WEXITED | WNOHANG) == 0) {
-    if (info.si_pid == 0) return;
+  while (waitid(P_PGID, group, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+    if (info.si_pid == 0) {
+      // Once more, for one that joined after the first time.
+      kill(-child.pid, SIGKILL);
+      return;
+    }
+    if (const auto leader = leaders_.find(info.si_pid); leader != leaders_.end()) {
+      on_exit(leader->second);  // another worker, which had moved to this group
+    } else {
+      waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
+    }
     info = {};
   }
   child.exit_posted = true;
