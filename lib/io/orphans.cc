@@ -58,11 +58,15 @@ void Orphans::adopt_from_now_on() {
 std::size_t Orphans::sweep(bool any_run) {
   std::size_t killed = 0;
   for (const pid_t pid : children()) {
-    if (is_worker_(pid) || waitpid(pid, nullptr, WNOHANG) == pid) continue;
+    if (is_worker_(pid)) continue;
+    if (waitpid(pid, nullptr, WNOHANG) == pid) {
+      dying_.erase(pid);
+      continue;
+    }
     const std::string run_id = run_id_of(pid);
     if (run_id.empty() ? any_run : may_live_(run_id)) continue;
     kill(pid, SIGKILL);
-    ++killed;
+    if (dying_.insert(pid).second) ++killed;
   }
   return killed;
 }

@@ -1,5 +1,6 @@
 #include "io/uv_worker_host.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cerrno>
@@ -103,6 +104,7 @@ class UvWorkerHost::Impl {
   void watch(Child& child, SpawnedProcess process);
   void on_exit(RunId run);
   void settle_group(Child& child);
+  bool in_dying_group(pid_t pid) const;
   void on_output(RunId run, OutputStream stream);
   void on_channel(RunId run);
   void end_output(Child& child, OutputStream stream);
@@ -129,7 +131,7 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
     : loop_(loop),
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
-      orphans_([this](pid_t pid) { return leaders_.contains(pid); },
+      orphans_([this](pid_t pid) { return leaders_.contains(pid) || in_dying_group(pid); },
                [this](const std::string& run_id) {
                  for (const auto& [run, child] : children_) {
                    if (child.run_id_text == run_id && !child.leader_exited) return true;
@@ -254,6 +256,14 @@ void UvWorkerHost::Impl::settle_group(Child& child) {
   forget_if_over(child.run);
 }
 
+bool UvWorkerHost::Impl::in_dying_group(pid_t pid) const {
+  const pid_t group = getpgid(pid);
+  return std::any_of(children_.begin(), children_.end(), [group](const auto& entry) {
+    const Child& child = entry.second;
+    return child.pid == group && child.leader_exited && !child.exit_posted;
+  });
+}
+
 void UvWorkerHost::Impl::on_sigchld() {
   std::vector<RunId> dying;
   for (const auto& [run, child] : children_) {
@@ -360,8 +370,8 @@ void UvWorkerHost::Impl::close() {
     if (child.exit_watch != nullptr) std::exchange(child.exit_watch, nullptr)->close();
   }
   leaders_.clear();
-  orphans_.kill_all();
   children_.clear();
+  orphans_.kill_all();
   uv_close(reinterpret_cast<uv_handle_t*>(&sigchld_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&congestion_timer_), nullptr);
 }
