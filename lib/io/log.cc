@@ -106,8 +106,9 @@ void write_all(const std::shared_ptr<Queue>& queue, bool to_journal) {
   const auto write = to_journal ? write_to_journal : write_to_terminal;
   std::unique_lock lock(queue->mutex);
   while (true) {
-    queue->changed.wait(lock, [&] { return queue->ending || !queue->records.empty(); });
-    if (queue->records.empty()) break;
+    const auto something_to_say = [&] { return !queue->records.empty() || queue->dropped_unsaid > 0; };
+    queue->changed.wait(lock, [&] { return queue->ending || something_to_say(); });
+    if (!something_to_say()) break;
     std::deque<LogRecord> batch = std::exchange(queue->records, {});
     const std::uint64_t dropped = std::exchange(queue->dropped_unsaid, 0);
     lock.unlock();
