@@ -1,6 +1,5 @@
 // The files of config/: the catalogue is that of Stargazer, and the commented configuration says the truth.
 #include <algorithm>
-#include <regex>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -70,8 +69,13 @@ const std::vector<CatalogueRow> kCatalogue{
 
 // The shipped file with every default and example switched on: "#key = value" and "#[table]", never "# prose".
 std::string switched_on() {
-  return std::regex_replace(text_of_file(kFolder + "stargazer-scheduler.toml"), std::regex("(^|\n)#(?=[a-z\\[])"),
-                            "$1");
+  std::istringstream lines(text_of_file(kFolder + "stargazer-scheduler.toml"));
+  std::string text;
+  for (std::string line; std::getline(lines, line);) {
+    const bool is_off = line.size() > 1 && line[0] == '#' && (line[1] == '[' || (line[1] >= 'a' && line[1] <= 'z'));
+    text += line.substr(is_off ? 1 : 0) + "\n";
+  }
+  return text;
 }
 
 // "tasks.example.interval" and so on: every key that the switched-on file gives, '*' for the name of an example.
