@@ -301,8 +301,9 @@ TEST_CASE("all problems are found at once, from top to bottom", "[config_reader]
   INFO(joined(outcome.problems));
   REQUIRE(outcome.problems.size() == 7);
   CHECK(contains(outcome.problems[0], "1.toml:1:8: tasks.a: has no job"));
-  CHECK(contains(outcome.problems[1], "1.toml:5:1: lease.ttl"));
-  CHECK(contains(outcome.problems[2], "2.toml:1:2: nod"));
+  CHECK(contains(outcome.problems[1], "1.toml:3:1: tasks.a.pool"));
+  CHECK(contains(outcome.problems[2], "1.toml:5:1: lease.ttl"));
+  CHECK(contains(outcome.problems[3], "2.toml:1:2: nod"));
   CHECK(contains(outcome.problems[6], "intervall"));
 }
 
