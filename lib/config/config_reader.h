@@ -24,7 +24,7 @@ struct ConfigText {
 };
 
 // A file larger than this is refused.
-inline constexpr std::size_t kConfigFileBytesMax = 1024 * 1024;
+inline constexpr std::size_t kConfigFileBytesMax = std::size_t{1024} * 1024;
 // More problems than this are counted, not listed.
 inline constexpr std::size_t kConfigProblemsMax = 50;
 

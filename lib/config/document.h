@@ -21,7 +21,7 @@ struct Position {
   std::uint32_t line = 1;
   std::uint32_t column = 1;
 
-  auto operator<=>(const Position&) const = default;
+  auto operator<=>(const Position&) const = default;  // NOLINT(modernize-use-nullptr): of clang-tidy 14
 };
 
 // A value that a format has and a configuration does not: what it is, for a message.

@@ -13,11 +13,13 @@ namespace {
 // Walks over the text and tells a counter how far it is.
 class CountingIterator {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): names that std::iterator_traits prescribes
   using iterator_category = std::input_iterator_tag;
   using value_type = char;
   using difference_type = std::ptrdiff_t;
   using pointer = const char*;
   using reference = const char&;
+  // NOLINTEND(readability-identifier-naming)
 
   CountingIterator(const char* at, std::size_t* taken) : at_(at), taken_(taken) {}
 

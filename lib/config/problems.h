@@ -16,7 +16,7 @@ struct Origin {
   std::uint32_t file = 0;
   Position at;
 
-  auto operator<=>(const Origin&) const = default;
+  auto operator<=>(const Origin&) const = default;  // NOLINT(modernize-use-nullptr): of clang-tidy 14
 };
 
 class ProblemList {

@@ -121,6 +121,7 @@ void read_field(const Key<T>& key, const Entry& entry, T& target, const Place& p
 template <typename T, std::size_t Count>
 std::vector<std::string_view> names_of(const std::array<Key<T>, Count>& keys) {
   std::vector<std::string_view> names;
+  names.reserve(Count);
   for (const Key<T>& key : keys) names.push_back(key.name);
   return names;
 }
