@@ -190,3 +190,15 @@ TEST_CASE("a failure of the store is told once, with the time until the next try
   CHECK(events[0].delay == 1s);
   CHECK(node.store.take_requests() == Lines{"renew", "renew", "renew", "renew"});
 }
+
+TEST_CASE("a worker that ends in the step in which the lease is lost ended by itself, and first", "[supervisor]") {
+  TestNode node(contested(with_worker()));
+  node.become_leader();
+  node.run_until(10s);
+  node.forget();
+  node.post_end(1, kExit1);
+  node.answer(Answer::kHeld, "other");
+  CHECK(node.take_calls().empty());
+  CHECK(node.take_lines() ==
+        Lines{"worker_ended w 1 failed: exit code 1", "lease_held: other", "lease_lost: lost to other"});
+}
