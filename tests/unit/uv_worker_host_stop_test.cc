@@ -71,7 +71,7 @@ TEST_CASE("what is left of the group is dead and reaped when the exit is told", 
 TEST_CASE("TERM reaches every member of the group", "[uv_worker_host]") {
   WorkerHostFixture fixture;
   const RunId run = fixture.start(
-      shell("(trap 'echo child; exit' TERM; echo up; sleep 1000 & wait) & trap : TERM; wait; wait; wait"));
+      shell("trap : TERM; (trap 'echo child; exit' TERM; echo up; sleep 1000 & wait) & wait; wait; wait"));
   fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
   fixture.host->stop(run, StopSignal::kTerminate);
   CHECK(fixture.finish(run).text() == "up\nchild\n");
