@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -84,15 +85,26 @@ std::string origin(const LogRecord& record) {
   return task == record.fields.end() || field("STREAM") == record.fields.end() ? "" : task->second + " | ";
 }
 
+// Not by stdio: a thread that hangs in a write would hold its lock, and exit(3) would wait for it.
+void write_to_stderr(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t count = write(STDERR_FILENO, text.data(), text.size());
+    if (count < 0 && errno != EINTR) return;
+    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
 void write_to_terminal(const LogRecord& record) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   std::tm local{};
   localtime_r(&now.tv_sec, &local);
   std::array<char, 16> time{};
+  std::array<char, 8> milliseconds{};
   std::strftime(time.data(), time.size(), "%H:%M:%S", &local);
-  std::fprintf(stderr, "%s.%03ld %s %s%s\n", time.data(), now.tv_nsec / 1'000'000, label(record.priority),
-               origin(record).c_str(), printable(record.message).c_str());
+  std::snprintf(milliseconds.data(), milliseconds.size(), ".%03d ", static_cast<int>(now.tv_nsec / 1'000'000));
+  write_to_stderr(std::string(time.data()) + milliseconds.data() + label(record.priority) + " " + origin(record) +
+                  printable(record.message) + "\n");
 }
 
 void write_to_journal(const LogRecord& record) {

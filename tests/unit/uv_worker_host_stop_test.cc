@@ -10,11 +10,19 @@ namespace {
 // Leaves its group and session at once and says its pid. Its output goes nowhere, so that it holds nothing open.
 constexpr const char* kDetach = "setsid sh -c 'echo $$; exec >/dev/null 2>&1 3>&-; exec sleep 1000' & ";
 
+// The beginning of a program that takes TERM when it is ready for it, and not before.
+constexpr const char* kAwaitTerm =
+    "import os, signal\n"
+    "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+    "def await_term(): signal.sigwait([signal.SIGTERM])\n"
+    "def say(word): os.write(1, word.encode() + b'\\n')\n";
+
 }  // namespace
 
 TEST_CASE("stop sends TERM, which a worker may answer in its own way", "[uv_worker_host]") {
   WorkerHostFixture fixture;
-  const RunId run = fixture.start(shell("trap 'echo leaving; exit 3' TERM; echo ready; while :; do sleep 1000; done"));
+  const RunId run =
+      fixture.start(python(std::string(kAwaitTerm) + "say('ready'); await_term(); say('leaving'); os._exit(3)"));
   fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
   fixture.host->stop(run, StopSignal::kTerminate);
   const Told& told = fixture.finish(run);
@@ -70,11 +78,13 @@ TEST_CASE("what is left of the group is dead and reaped when the exit is told", 
 
 TEST_CASE("TERM reaches every member of the group", "[uv_worker_host]") {
   WorkerHostFixture fixture;
-  const RunId run = fixture.start(
-      shell("(trap 'echo child; exit' TERM; echo up; sleep 1000 & wait) & trap : TERM; wait; wait; wait"));
-  fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
+  const RunId run = fixture.start(python(std::string(kAwaitTerm) + "child = os.fork()\n"
+                                                                   "say('up'); await_term()\n"
+                                                                   "if child: os.waitpid(child, 0)\n"
+                                                                   "say('leaving')"));
+  fixture.run_until([&] { return fixture.told[run].lines.size() == 2; });
   fixture.host->stop(run, StopSignal::kTerminate);
-  CHECK(fixture.finish(run).text() == "up\nchild\n");
+  CHECK(fixture.finish(run).text() == "up\nup\nleaving\nleaving\n");
 }
 
 TEST_CASE("a process that left the group lives as long as its run and not longer", "[uv_worker_host]") {
