@@ -90,9 +90,11 @@ ConfigOutcome read_documents(std::vector<NamedDocument> documents, std::size_t m
     }
     read_document(Entry{"", {}, {{}, std::get<Table>(std::move(document))}}, file, draft, problems);
   }
-  if (!files_missing) check_complete(draft, problems);
   Config config = finished(draft);
-  if (!files_missing) report_relations(config, draft, static_cast<std::uint32_t>(main), problems);
+  if (!files_missing) {
+    report_relations(config, draft, static_cast<std::uint32_t>(main), problems);
+    check_complete(draft, problems);
+  }
   if (!problems.empty()) return {std::nullopt, problems.lines()};
   return {std::move(config), {}};
 }

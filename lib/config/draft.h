@@ -21,7 +21,8 @@ struct JobKeys {
 struct DraftState {
   Origin at;  // the table's header in the last file that had one
   KeyOrigins origins;
-  bool has_job = false;  // or a file tried to give one
+  bool has_job = false;        // or a file tried to give one
+  bool spelled_twice = false;  // in one file: what it has in the end proves nothing
 };
 
 struct TaskDraft : TaskConfig, JobKeys, DraftState {};

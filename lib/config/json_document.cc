@@ -76,8 +76,10 @@ class TreeBuilder {
   }
 
   bool parse_error(std::size_t, const std::string&, const nlohmann::json::exception& error) {
-    // The parser has taken the byte that it did not expect.
-    problem_ = {positions_.at(*taken_ == 0 ? 0 : *taken_ - 1), cause_of(error.what())};
+    // The parser has taken the byte that it did not expect; of a number beyond all bounds the byte behind it.
+    constexpr int kNumberOutOfRange = 406;
+    const std::size_t unexpected = *taken_ == 0 ? 0 : *taken_ - 1;
+    problem_ = {error.id == kNumberOutOfRange ? token_start() : positions_.at(unexpected), cause_of(error.what())};
     return false;
   }
 

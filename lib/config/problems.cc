@@ -94,11 +94,9 @@ std::string nearest(std::string_view text, const std::vector<std::string_view>& 
 
 std::string suggestion(std::string_view text, const std::vector<std::string_view>& candidates) {
   if (const std::string near = nearest(text, candidates); !near.empty()) return "; did you mean \"" + near + "\"?";
-  std::string all = "; allowed are ";
-  for (const std::string_view candidate : candidates) {
-    if (&candidate != &candidates.front()) all += ", ";
-    all += candidate;
-  }
+  std::string all;
+  for (const std::string_view candidate : candidates)
+    all += (all.empty() ? "; allowed are " : ", ") + std::string(candidate);
   return all;
 }
 

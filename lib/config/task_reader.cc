@@ -195,6 +195,7 @@ void read_tasks(const Entry& from, ConfigDraft& draft, const Place& place) {
       return place.problem(entry, "is one task too many, allowed are " + std::to_string(kTasksMax));
     }
     if (const auto [first, is_new] = read_here.emplace(task, &entry); !is_new) {
+      task->spelled_twice = true;
       return place.problem(entry, "two names for one task: " + quoted(first->second->key) + " at " +
                                       place.problems.shown(place.origin_of(first->second->at)) +
                                       " is the same task; allowed is one table a task in a file");
@@ -223,6 +224,7 @@ void read_supervised(const Entry& from, ConfigDraft& draft, const Place& place) 
 
 void check_complete(const ConfigDraft& draft, ProblemList& problems) {
   for (const TaskDraft& task : draft.tasks) {
+    if (task.spelled_twice) continue;
     const std::string path = "tasks." + task.name;
     if (task.origins.find("interval") == nullptr) {
       problems.add(task.at, path, "has no interval, allowed is " + format_duration(kIntervalMin) + " and more");

@@ -29,10 +29,11 @@ void Lease::on_reply(const LeaseReply& reply, Instant now, Random& random) {
     case LeaseReply::Answer::kGranted: on_granted(answered.sent_at); break;
     case LeaseReply::Answer::kHeld: on_held(reply, now, random); break;
     case LeaseReply::Answer::kMissing:
+      last_failure_.clear();
       next_request_at_ = now + times_.retry_pause;
       if (state_ == State::kLeader) lose("its key has vanished from the store");
       break;
-    case LeaseReply::Answer::kReleased: break;
+    case LeaseReply::Answer::kReleased: fail("answered as if asked to release", now); break;
     case LeaseReply::Answer::kFailed: fail(reply.cause, now); break;
   }
 }

@@ -14,7 +14,7 @@ std::uint64_t Random::next() {
 
 std::uint64_t Random::below(std::uint64_t bound) {
   assert(bound > 0);
-  // The bias of the remainder is under 2^-40 for every bound this project uses.
+  // The bias of the remainder is bound / 2^64: under one in a million for a jitter of five hours.
   return next() % bound;
 }
 

@@ -21,7 +21,7 @@ namespace {
 struct SupervisedEntry {
   RestartPolicy restart;
   std::optional<RunId> run;
-  Instant next_start = kNever;  // kNever: running, or nothing to wait for
+  Instant next_start{};  // not before; kNever while it runs
   std::uint64_t run_count = 0;
   std::uint64_t failure_count = 0;
 };
@@ -119,7 +119,7 @@ void Supervisor::Impl::start() {
     tell(EventKind::kLastEndInFuture, now).task = tasks_.plan(index).config.name;
   }
   lease_.start(now);
-  set_wake(now);
+  clock_.wake_at(now);  // without a store the node is leader now, which no timer and no reply will tell
 }
 
 void Supervisor::Impl::step() {
@@ -194,7 +194,7 @@ void Supervisor::Impl::on_timer(const Timer& timer, Instant now) {
     case Timer::Kind::kRunDrainOver: runs_.on_timer(timer, now); break;
     case Timer::Kind::kStopDeadline: runs_.kill_all("the stop deadline is near", now); break;
     case Timer::Kind::kStopOverdue:
-      tell(EventKind::kStopOverdue, now).detail = runs_.names();
+      tell(EventKind::kStopOverdue, now).detail = runs_.size() > 0 ? runs_.names() : "the release of the lease";
       stopped_ = true;
       break;
   }
@@ -359,8 +359,6 @@ void Supervisor::Impl::send(const LeaseRequest& request) {
 
 void Supervisor::Impl::finish_stop(Instant now) {
   if (!stopping_) return;
-  // A run that ends in this very step may have been the last one that kept the lease.
-  if (runs_.of_lease_count() == 0) move_lease(now);
   if (!stopped_ && (runs_.size() > 0 || !lease_.ended())) return;
   stopped_ = true;
   tell(EventKind::kStopped, now);

@@ -68,7 +68,8 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // Schedules every loop and begins to contend for the lease at the next step. A second start is a no-op.
+  // Schedules every loop and begins to contend for the lease at the next step, which it asks the clock for at once. A
+  // second start is a no-op.
   void start();
 
   // Records an input for the next step. May be called from any callback of the thread that steps.

@@ -21,11 +21,12 @@ std::vector<std::uint32_t> TaskTable::start(const std::map<std::string, WallTime
     Instant due = now + task.initial_delay + random.up_to(task.jitter);
     const auto remembered = task.persist ? last_ends.find(task.name) : last_ends.end();
     if (remembered != last_ends.end()) {
-      const Duration since_end = wall_now - remembered->second;
-      if (since_end < Duration::zero()) {
+      // Compared before they are subtracted: a damaged memory may hold any instant.
+      const WallTime still_counts = wall_now - std::chrono::ceil<std::chrono::microseconds>(task.interval);
+      if (remembered->second > wall_now) {
         from_the_future.push_back(index);
-      } else {
-        due = std::max(due, now + task.interval - since_end);
+      } else if (remembered->second > still_counts) {
+        due = std::max(due, now + task.interval - (wall_now - remembered->second));
       }
     }
     wait(index, due);

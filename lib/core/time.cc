@@ -119,16 +119,21 @@ std::string format_duration(Duration duration) {
 
 std::string approximate_duration(Duration duration) {
   const double seconds = to_seconds(duration);
-  std::array<char, 40> text{};
+  double number = seconds / 3600;
+  const char* unit = "h";
   if (seconds < 1.0) {
-    std::snprintf(text.data(), text.size(), "%.3g ms", seconds * 1e3);
+    number = seconds * 1e3;
+    unit = "ms";
   } else if (seconds < 120.0) {
-    std::snprintf(text.data(), text.size(), "%.3g s", seconds);
+    number = seconds;
+    unit = "s";
   } else if (seconds < 7200.0) {
-    std::snprintf(text.data(), text.size(), "%.3g min", seconds / 60);
-  } else {
-    std::snprintf(text.data(), text.size(), "%.4g h", seconds / 3600);
+    number = seconds / 60;
+    unit = "min";
   }
+  // Three places, but never "1e+03".
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), number < 99.95 ? "%.3g %s" : "%.0f %s", number, unit);
   return text.data();
 }
 

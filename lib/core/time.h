@@ -22,7 +22,7 @@ struct BootClock {
   using period = Duration::period;
   using duration = Duration;
   using time_point = std::chrono::time_point<BootClock>;
-  static constexpr bool is_steady = true;
+  static constexpr bool is_steady = true;  // NOLINT(readability-identifier-naming): the standard's name
 };
 
 using Instant = BootClock::time_point;

@@ -1,7 +1,6 @@
 #include "core/worker.h"
 
 #include <array>
-#include <cassert>
 
 namespace stargazer {
 namespace {
@@ -39,11 +38,11 @@ static_assert(std::tuple_size_v<Row> == static_cast<std::size_t>(WorkerEvent::kD
 }  // namespace
 
 WorkerAction Worker::on(WorkerEvent event) {
-  assert(event != WorkerEvent::kExited || alive());
   if (event == WorkerEvent::kChannelClosed) channel_closed_ = true;
   Step step = kTable[static_cast<std::size_t>(state_)][static_cast<std::size_t>(event)];
   // The channel may close first; the exit is then the end.
-  if (event == WorkerEvent::kExited && channel_closed_) step = {WorkerState::kFinished, WorkerAction::kFinish};
+  if (event == WorkerEvent::kExited && alive() && channel_closed_)
+    step = {WorkerState::kFinished, WorkerAction::kFinish};
   state_ = step.next;
   return step.action;
 }

@@ -79,8 +79,7 @@ void FeedLoop::redis_trouble(const Error& error) {
 }
 
 void FeedLoop::read_batch() {
-  more_ = false;
-  if (!batch_.empty() || !pipe_.connected() || !reader_.is_open() || Clock::now() < read_at_) return;
+  if (!may_read() || Clock::now() < read_at_) return;
   if (reading_failed_) {
     if (auto status = reader_.recover(); !status) return journal_trouble(status.error());
     reading_failed_ = false;
@@ -90,10 +89,12 @@ void FeedLoop::read_batch() {
     report_.trouble("units", "the globs match more than " + std::to_string(UnitSelection::kUnitsMax) +
                                  " units; the entries of the others are not published");
   }
-  while (!batch_.full()) {
-    if (!read_entry()) return;
+  while (!batch_.full() && read_entry()) {
   }
-  more_ = true;
+}
+
+bool FeedLoop::may_read() const {
+  return batch_.empty() && pipe_.connected() && reader_.is_open();
 }
 
 // Reads one entry into the batch; false when there is none now. One that cannot be read is counted and passed by.
@@ -103,7 +104,8 @@ bool FeedLoop::read_entry() {
     journal_trouble(found.error());
     return false;
   }
-  if (!*found) return false;
+  unread_ = *found;
+  if (!unread_) return false;
   entry_.clear();
   if (auto status = reader_.append_entry(entry_); !status) {
     tally_.entries_skipped.fetch_add(1, std::memory_order_relaxed);
@@ -131,7 +133,7 @@ void FeedLoop::publish() {
 }
 
 std::optional<std::chrono::milliseconds> FeedLoop::time_to_wait(Clock::time_point now) const {
-  if (more_ && batch_.empty()) return std::chrono::milliseconds(0);
+  if (unread_ && may_read() && !reading_failed_) return std::chrono::milliseconds(0);
   std::optional<std::chrono::milliseconds> wait;
   const auto at_most = [&wait](Clock::duration duration) {
     const auto rounded = std::max(std::chrono::ceil<std::chrono::milliseconds>(duration), std::chrono::milliseconds(0));
@@ -163,6 +165,8 @@ Status FeedLoop::wait() {
   if (ready == -1 && errno != EINTR) return Error("poll: " + std::generic_category().message(errno));
   if (ready > 0 && fds[1].revents != 0) redis_trouble(Error("connection closed by the server"));
   if (!reader_.is_open()) return {};
+  // It takes away what poll would report, also in a turn that cannot read: the news is kept here.
+  unread_ = true;
   if (auto status = reader_.process(); !status) journal_trouble(status.error());
   return {};
 }

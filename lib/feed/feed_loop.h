@@ -54,6 +54,7 @@ class FeedLoop {
   void connect();
   void read_batch();
   bool read_entry();
+  bool may_read() const;
   void publish();
   Status wait();
   std::optional<std::chrono::milliseconds> time_to_wait(Clock::time_point now) const;
@@ -70,7 +71,7 @@ class FeedLoop {
   std::string entry_;
   Random random_;
 
-  bool more_ = false;              // the last batch was cut by its limits: there may be more at once
+  bool unread_ = true;             // the journal may hold entries beyond those that were read
   bool reading_failed_ = false;    // reader_.recover() comes first
   bool journal_was_late_ = false;  // there was none when the feed started
   WallTime started_;

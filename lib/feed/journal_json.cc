@@ -13,6 +13,9 @@ constexpr std::size_t kNameBytesMax = 64;
 // A byte as a decimal number and a comma; the longest form that a byte of a value can take.
 constexpr std::size_t kBytesPerByteMax = 4;
 
+// The smallest code of a character of so many bytes; a smaller one is in a form that is too long.
+constexpr std::array<char32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
+
 struct Character {
   char32_t code = 0;
   std::size_t bytes = 0;  // 0: not UTF-8
@@ -29,7 +32,6 @@ std::size_t length_from(unsigned char first) {
 
 // The first character of `bytes`. REQUIRES: not empty.
 Character decode(std::string_view bytes) {
-  constexpr std::array<char32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
   const auto first = static_cast<unsigned char>(bytes[0]);
   const std::size_t length = length_from(first);
   if (length == 0 || length > bytes.size()) return {};

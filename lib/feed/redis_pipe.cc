@@ -152,7 +152,7 @@ Status RedisPipe::log_in() {
     }
   }
   // A user who may only publish may not ping; the refusal is as good an answer.
-  const Status status = command({"PING"});
+  Status status = command({"PING"});
   if (!status && code_of(status.error().message()) != "NOPERM") return status;
   return {};
 }
@@ -179,8 +179,8 @@ Status RedisPipe::exchange_all(std::string_view commands, std::size_t count, Rep
     const auto events = static_cast<short>(unsent.empty() ? POLLIN : POLLIN | POLLOUT);
     if (auto status = wait_for(fd_, events); !status) return status;
     // What a server says before it hangs up is worth more than "Broken pipe", so a failure to send waits for it.
-    const Status sent = send_some(unsent);
-    const Status received = receive_some();
+    Status sent = send_some(unsent);
+    Status received = receive_some();
     if (auto status = take_replies(count, expected, acknowledged); !status) return status;
     if (acknowledged == count) break;
     if (!received) return received;

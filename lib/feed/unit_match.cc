@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::string_view kGlobCharacters = "*?[";
 
+constexpr std::string_view kHex = "0123456789abcdef";
+
 // The message id that systemd-coredump gives to its reports.
 constexpr const char* kCoredumpMessage = "MESSAGE_ID=fc2e22bc6ee647b6b90729ab34a250b1";
 
@@ -38,7 +40,6 @@ bool is_allowed(char c) {
 }
 
 std::string escaped(char c) {
-  constexpr std::string_view kHex = "0123456789abcdef";
   const auto byte = static_cast<unsigned char>(c);
   return {'\\', 'x', kHex[byte >> 4U], kHex[byte & 0xFU]};
 }

@@ -23,6 +23,8 @@ if tonumber(ARGV[1]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return redis.call('PUBLISH', ARGV[2], ARGV[3])
 )";
 
+constexpr std::int64_t kMicrosecondsPerSecond = 1'000'000;
+
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -41,10 +43,9 @@ std::string clean_payload(const std::string& payload) {
 // Seconds since 1970, to the microsecond, as Python's time.time() would print them.
 std::string epoch_seconds(WallTime time) {
   const auto microseconds = std::max<std::int64_t>(time.time_since_epoch().count(), 0);
-  constexpr std::int64_t kPerSecond = 1'000'000;
   std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%lld.%06lld", static_cast<long long>(microseconds / kPerSecond),
-                static_cast<long long>(microseconds % kPerSecond));
+  std::snprintf(text.data(), text.size(), "%lld.%06lld", static_cast<long long>(microseconds / kMicrosecondsPerSecond),
+                static_cast<long long>(microseconds % kMicrosecondsPerSecond));
   return text.data();
 }
 

@@ -49,8 +49,9 @@ class EventSink {
   static constexpr int kAttemptsMax = 3;             // of one event; then it is dropped
   static constexpr std::size_t kNameBytesMax = 256;  // event_type, source, phase, status, node_id, run_id
   static constexpr std::size_t kPreviewBytesMax = 512;
-  static constexpr std::size_t kErrorBytesMax = 4096;         // of a task's error in the payload
-  static constexpr std::size_t kPayloadBytesMax = 64 * 1024;  // a larger one is replaced by {"truncated_bytes": N}
+  static constexpr std::size_t kErrorBytesMax = 4096;  // of a task's error in the payload
+  static constexpr std::size_t kPayloadBytesMax =
+      std::size_t{64} * 1024;  // a larger one is replaced by {"truncated_bytes": N}
 
   // `redis` must outlive the sink; the sink must live until redis has been closed.
   EventSink(Redis& redis, EventsConfig config);

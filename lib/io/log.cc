@@ -10,6 +10,7 @@
 #include <ctime>
 #include <deque>
 #include <mutex>
+#include <string_view>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <thread>
@@ -41,20 +42,34 @@ const char* label(Priority priority) {
   return "";
 }
 
+// The length of the UTF-8 sequence that a text begins with; 0 for a byte that begins none, and for the control
+// characters U+0080 to U+009F, which some terminals obey. REQUIRES: not empty.
+std::size_t shown_sequence(std::string_view text) {
+  const auto at = [text](std::size_t place) { return static_cast<unsigned char>(text[place]); };
+  const unsigned lead = at(0);
+  if (lead < 0x80) return lead < 0x20 || lead == 0x7f ? 0 : 1;
+  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
+  for (std::size_t place = 1; place < length; ++place) {
+    if ((at(place) & 0xc0) != 0x80) return 0;
+  }
+  return lead == 0xc2 && at(1) < 0xa0 ? 0 : length;
+}
+
 // A worker must not be able to move the cursor of the terminal or to forge lines.
-std::string printable(const std::string& text) {
+std::string printable(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
   std::string shown;
   shown.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
-      constexpr std::string_view kDigits = "0123456789abcdef";
-      shown += "\\x";
-      shown += kDigits[byte >> 4];
-      shown += kDigits[byte & 15];
+  while (!text.empty()) {
+    const std::size_t length = shown_sequence(text);
+    if (length > 0) {
+      shown += text.substr(0, length);
     } else {
-      shown += c;
+      const auto byte = static_cast<unsigned char>(text[0]);
+      shown += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
     }
+    text.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return shown;
 }
@@ -106,8 +121,9 @@ void write_all(const std::shared_ptr<Queue>& queue, bool to_journal) {
   const auto write = to_journal ? write_to_journal : write_to_terminal;
   std::unique_lock lock(queue->mutex);
   while (true) {
-    queue->changed.wait(lock, [&] { return queue->ending || !queue->records.empty(); });
-    if (queue->records.empty()) break;
+    const auto something_to_say = [&] { return !queue->records.empty() || queue->dropped_unsaid > 0; };
+    queue->changed.wait(lock, [&] { return queue->ending || something_to_say(); });
+    if (!something_to_say()) break;
     std::deque<LogRecord> batch = std::exchange(queue->records, {});
     const std::uint64_t dropped = std::exchange(queue->dropped_unsaid, 0);
     lock.unlock();

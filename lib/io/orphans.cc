@@ -1,17 +1,19 @@
 #include "io/orphans.h"
 
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <poll.h>
 #include <sstream>
 #include <string_view>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
+#include "io/pidfd.h"
 #include "io/unique_fd.h"
 
 namespace stargazer {
@@ -41,11 +43,15 @@ std::string run_id_of(pid_t pid) {
   return "";
 }
 
-// False when it does not die: it hangs in the kernel, and so would we.
+// False when it does not die: it hangs in the kernel, and so would we. The deaths of others interrupt the wait.
 bool reap_within_a_second(pid_t pid) {
-  const UniqueFd pidfd(pidfd_open(pid, 0));
+  const UniqueFd pidfd(open_pidfd(pid));
   pollfd exit_of{pidfd.get(), POLLIN, 0};
-  poll(&exit_of, 1, 1000);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  for (auto left = std::chrono::milliseconds(1000); left.count() > 0;) {
+    if (poll(&exit_of, 1, static_cast<int>(left.count())) >= 0 || errno != EINTR) break;
+    left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  }
   return waitpid(pid, nullptr, WNOHANG) != 0;
 }
 
@@ -58,11 +64,15 @@ void Orphans::adopt_from_now_on() {
 std::size_t Orphans::sweep(bool any_run) {
   std::size_t killed = 0;
   for (const pid_t pid : children()) {
-    if (is_worker_(pid) || waitpid(pid, nullptr, WNOHANG) == pid) continue;
+    if (is_worker_(pid)) continue;
+    if (waitpid(pid, nullptr, WNOHANG) == pid) {
+      dying_.erase(pid);
+      continue;
+    }
     const std::string run_id = run_id_of(pid);
     if (run_id.empty() ? any_run : may_live_(run_id)) continue;
     kill(pid, SIGKILL);
-    ++killed;
+    if (dying_.insert(pid).second) ++killed;
   }
   return killed;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <string>
 #include <sys/types.h>
 
@@ -12,7 +13,8 @@ namespace stargazer {
 
 class Orphans {
  public:
-  // `is_worker` says of a child whether it is a worker that the host still watches; `may_live` says of a run id whether
+  // `is_worker` says of a child whether the host still watches it, as a worker or as what is left of one's group;
+  // `may_live` says of a run id whether
   // that run is still going on, so that what it forked may be left alone.
   Orphans(std::function<bool(pid_t)> is_worker, std::function<bool(const std::string& run_id)> may_live)
       : is_worker_(std::move(is_worker)), may_live_(std::move(may_live)) {}
@@ -21,7 +23,8 @@ class Orphans {
   static void adopt_from_now_on();
 
   // Reaps the dead and kills those whose run is over; one that hides its run id is killed when no run is left
-  // (`any_run` false). Answers how many were killed. What a killed one leaves behind comes to us with another SIGCHLD.
+  // (`any_run` false). Answers how many were killed, each counted once. What a killed one leaves behind comes to us
+  // with another SIGCHLD.
   std::size_t sweep(bool any_run);
 
   // Kills and reaps until no child is left but workers. Waits up to a second for each, and gives up at the first that
@@ -31,6 +34,7 @@ class Orphans {
  private:
   std::function<bool(pid_t)> is_worker_;
   std::function<bool(const std::string&)> may_live_;
+  std::set<pid_t> dying_;  // killed, not yet reaped
 };
 
 }  // namespace stargazer

@@ -43,11 +43,12 @@ class Redis {
     std::uint64_t seed = 0;            // of the back-off's jitter
   };
 
-  // Called on every change: reachable with an empty cause, or unreachable with the reason and what happens next. The
-  // first failed attempt counts as a change.
+  // Called from the loop on every change: reachable with an empty cause, or unreachable with the reason and what
+  // happens next. The first failed attempt counts as a change.
   using StateCallback = std::function<void(bool reachable, const std::string& cause)>;
 
   // Begins to connect at once. `loop` must outlive the object, and must run once more after close() for its handles.
+  // REQUIRES: the process ignores SIGPIPE (libuv's writes raise it); backoff_min is not 0 and at most backoff_max.
   Redis(uv_loop_t* loop, RedisTarget target, Options options, StateCallback on_state);
   ~Redis();
   Redis(const Redis&) = delete;
@@ -55,14 +56,15 @@ class Redis {
 
   // Sends a command; `args` may hold any bytes. `callback` is called exactly once, never from inside command(), except
   // when close() has been called before: then not at all. Fails when not connected, on a full queue, an error reply, a
-  // lost connection, or after `timeout` (zero = Options::command_timeout).
+  // lost connection, or after `timeout` (zero = Options::command_timeout). REQUIRES: args is not empty.
   void command(const std::vector<std::string>& args, RedisCallback callback, Duration timeout = Duration::zero());
 
   bool reachable() const;
   const RedisTarget& target() const;
 
   // Ends the connection for good; callbacks still waiting are dropped. `on_closed` runs when no handle of ours is left
-  // on the loop; only then may the object be destroyed. A second call is a no-op.
+  // on the loop; only then may the object be destroyed. That takes one turn of the loop, except while a host name is
+  // being looked up, which cannot be interrupted. A second call is a no-op.
   void close(std::function<void()> on_closed);
 
  private:

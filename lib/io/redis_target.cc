@@ -93,6 +93,7 @@ Status read_host(std::string_view text, RedisTarget* target) {
   if (!std::all_of(host.begin(), host.end(), bracketed ? is_ipv6_character : is_host_character)) {
     return bad("the URL's host has a character that no host has");
   }
+  if (bracketed && host.find(':') == std::string_view::npos) return bad("the URL has no IPv6 address in its brackets");
   target->host = host;
   if (end == std::string_view::npos) return {};
   std::string_view rest = text.substr(bracketed ? end + 1 : end);

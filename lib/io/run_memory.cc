@@ -19,6 +19,9 @@ namespace {
 
 using Json = nlohmann::json;
 
+// The year 2200: what lies within it can be subtracted from now in nanoseconds.
+constexpr WallTime kWallTimeMax{std::chrono::sys_days(std::chrono::year(2200) / 1 / 1)};
+
 std::string file_in(const std::string& state_dir) {
   return state_dir + "/last_ends.json";
 }
@@ -46,26 +49,32 @@ Status replace_file(const std::string& path, const std::string& text) {
   return written;
 }
 
-Result<RunMemory::LastEnds> parse(const std::string& text) {
-  const Json document = Json::parse(text, nullptr, false);
-  if (!document.is_object() || document.value("version", Json()) != 1) return Error("is not a file of version 1");
-  const Json ends = document.value("last_ends", Json());
-  if (!ends.is_object()) return Error("has no object last_ends");
-  RunMemory::LastEnds known;
-  for (const auto& [task, end] : ends.items()) {
-    if (!end.is_number_integer()) return Error("the last end of \"" + task + "\" is not a whole number");
-    known[task] = WallTime(std::chrono::microseconds(end.get<std::int64_t>()));
-  }
-  return known;
-}
-
 std::string render(const RunMemory::LastEnds& ends) {
   Json document{{"version", 1}, {"last_ends", Json::object()}};
   for (const auto& [task, end] : ends) document["last_ends"][task] = end.time_since_epoch().count();
-  return document.dump(1) + "\n";
+  return document.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace
+
+Result<RunMemory::LastEnds> RunMemory::parse(std::string_view text) {
+  // By reference throughout: to copy a value that is nested a million deep would overflow the stack.
+  const Json document = Json::parse(text, nullptr, false);
+  if (!document.is_object()) return Error("is not a JSON object");
+  const auto version = document.find("version");
+  if (version == document.end() || *version != 1) return Error("is not a file of version 1");
+  const auto ends = document.find("last_ends");
+  if (ends == document.end() || !ends->is_object()) return Error("has no object last_ends");
+  LastEnds known;
+  for (const auto& [task, end] : ends->items()) {
+    // A number above the largest signed one reads as a negative one.
+    if (!end.is_number_integer()) return Error("the last end of \"" + task + "\" is not a whole number");
+    const WallTime time{std::chrono::microseconds(end.get<std::int64_t>())};
+    if (time < WallTime() || time > kWallTimeMax) return Error("the last end of \"" + task + "\" is out of range");
+    known[task] = time;
+  }
+  return known;
+}
 
 Result<RunMemory::LastEnds> RunMemory::load(const std::string& state_dir) {
   const std::string path = file_in(state_dir);
@@ -74,6 +83,7 @@ Result<RunMemory::LastEnds> RunMemory::load(const std::string& state_dir) {
     if (errno == ENOENT || errno == ENOTDIR) return LastEnds{};
     return system_error(path, errno);
   }
+  if (!S_ISREG(found.st_mode)) return Error(path + ": is not a regular file");
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
   if (static_cast<std::size_t>(found.st_size) <= kFileBytesMax) text << file.rdbuf();

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <uv.h>
 
@@ -26,8 +27,12 @@ class RunMemory {
   static constexpr std::size_t kFileBytesMax = 64UL * 1024 * 1024;
 
   // What is remembered in `state_dir`; nothing when there is no file yet. Fails when the file cannot be read or is
-  // damaged; a damaged one is first moved aside to last_ends.json.damaged, so that nothing is lost.
+  // damaged or too large; such a one is first moved aside to last_ends.json.damaged, so that nothing is lost.
   static Result<LastEnds> load(const std::string& state_dir);
+
+  // The text of such a file. Fails, whatever the bytes, on anything but version 1, and on an end before 1970 or after
+  // 2200.
+  static Result<LastEnds> parse(std::string_view text);
 
   // Makes the directory when it is missing and tries whether a file can be written there.
   static Status check_writable(const std::string& state_dir);

@@ -7,12 +7,12 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <string_view>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "io/pidfd.h"
 #include "io/system_error.h"
 
 extern char** environ;
@@ -134,7 +134,7 @@ Result<SpawnedProcess> spawn_process(const std::vector<std::string>& argv, const
   const int error = posix_spawnp(&process.pid, arguments[0], &settings.actions, &settings.attributes, arguments.data(),
                                  variables.data());
   if (error != 0) return system_error(argv[0], error);
-  process.pidfd.reset(pidfd_open(process.pid, 0));
+  process.pidfd.reset(open_pidfd(process.pid));
   if (!process.pidfd) {
     const int pidfd_error = errno;
     kill(-process.pid, SIGKILL);

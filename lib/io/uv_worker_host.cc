@@ -1,5 +1,6 @@
 #include "io/uv_worker_host.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cerrno>
@@ -11,14 +12,17 @@
 #include <vector>
 
 #include "io/line_splitter.h"
+#include "io/log.h"
 #include "io/orphans.h"
 #include "io/spawn.h"
 
 namespace stargazer {
 namespace {
 
-// Read at most this much from one worker before the others have their turn.
-constexpr std::size_t kReadBytesMax = 64 * 1024;
+// Read at most this much from one worker before the others have their turn. However short its lines are, the log has
+// room for them all if it was not congested before.
+constexpr std::size_t kReadBytesMax = 4096;
+static_assert(kReadBytesMax <= Log::kQueueMax / 2);
 // While the log is congested, workers' pipes are looked at again after this long.
 constexpr std::uint64_t kCongestionPauseMs = 20;
 
@@ -100,6 +104,7 @@ class UvWorkerHost::Impl {
   void watch(Child& child, SpawnedProcess process);
   void on_exit(RunId run);
   void settle_group(Child& child);
+  bool in_dying_group(pid_t pid) const;
   void on_output(RunId run, OutputStream stream);
   void on_channel(RunId run);
   void end_output(Child& child, OutputStream stream);
@@ -126,7 +131,7 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
     : loop_(loop),
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
-      orphans_([this](pid_t pid) { return leaders_.contains(pid); },
+      orphans_([this](pid_t pid) { return leaders_.contains(pid) || in_dying_group(pid); },
                [this](const std::string& run_id) {
                  for (const auto& [run, child] : children_) {
                    if (child.run_id_text == run_id && !child.leader_exited) return true;
@@ -203,7 +208,11 @@ void UvWorkerHost::Impl::stop(RunId run, StopSignal signal) {
   if (place->second.native) {
     callbacks_.stop_native(run);
   } else {
-    kill(-place->second.pid, signal == StopSignal::kTerminate ? SIGTERM : SIGKILL);
+    const int number = signal == StopSignal::kTerminate ? SIGTERM : SIGKILL;
+    const pid_t pid = place->second.pid;
+    kill(-pid, number);
+    // A worker may have moved to another group of our session.
+    if (getpgid(pid) != pid) kill(pid, number);
   }
 }
 
@@ -223,18 +232,36 @@ void UvWorkerHost::Impl::on_exit(RunId run) {
 }
 
 // The members of the group lost their parent and are now our children: reap them. While one is still dying, SIGCHLD
-// brings us back here.
+// brings us back here. A member that is there keeps the group's number from being used again.
 void UvWorkerHost::Impl::settle_group(Child& child) {
   if (child.exit_posted) return;
+  const auto group = static_cast<id_t>(child.pid);
   siginfo_t info{};
-  while (waitid(P_PGID, static_cast<id_t>(child.pid), &info, WEXITED | WNOHANG) == 0) {
-    if (info.si_pid == 0) return;
+  while (waitid(P_PGID, group, &info, WEXITED | WNOHANG | WNOWAIT) == 0) {
+    if (info.si_pid == 0) {
+      // Once more, for one that joined after the first time.
+      kill(-child.pid, SIGKILL);
+      return;
+    }
+    if (const auto leader = leaders_.find(info.si_pid); leader != leaders_.end()) {
+      on_exit(leader->second);  // another worker, which had moved to this group
+    } else {
+      waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
+    }
     info = {};
   }
   child.exit_posted = true;
   callbacks_.post(Exited{child.run, child.status, ""});
   sweep_orphans();
   forget_if_over(child.run);
+}
+
+bool UvWorkerHost::Impl::in_dying_group(pid_t pid) const {
+  const pid_t group = getpgid(pid);
+  return std::any_of(children_.begin(), children_.end(), [group](const auto& entry) {
+    const Child& child = entry.second;
+    return child.pid == group && child.leader_exited && !child.exit_posted;
+  });
 }
 
 void UvWorkerHost::Impl::on_sigchld() {
@@ -343,8 +370,8 @@ void UvWorkerHost::Impl::close() {
     if (child.exit_watch != nullptr) std::exchange(child.exit_watch, nullptr)->close();
   }
   leaders_.clear();
-  orphans_.kill_all();
   children_.clear();
+  orphans_.kill_all();
   uv_close(reinterpret_cast<uv_handle_t*>(&sigchld_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&congestion_timer_), nullptr);
 }

@@ -58,7 +58,7 @@ class ConfigurationThatIsBad(harness.DaemonTest):
         self.refuse(path, r"main\.json:3:\d+: tasks\.a: ")
 
     def test_file_that_is_not_there(self):
-        self.refuse(self.folder / "nowhere.toml", r"nowhere\.toml: No such file or directory")
+        self.refuse(self.folder / "nowhere.toml", r"nowhere\.toml: cannot be read: No such file or directory")
 
     def test_directory(self):
         self.refuse(self.folder, r"stargazer-test-")
@@ -66,7 +66,7 @@ class ConfigurationThatIsBad(harness.DaemonTest):
     def test_ten_megabytes(self):
         path = self.folder / "big.toml"
         path.write_text("# filler\n" * (10_000_000 // 9))
-        errors = self.refuse(path, r"big\.toml: .*1 MiB")
+        errors = self.refuse(path, r"big\.toml: is \d+ bytes large, allowed are 1048576")
         self.assertEqual(errors.count("\n"), 1)
 
     def test_not_utf8(self):
@@ -163,7 +163,7 @@ class TheShippedConfiguration(harness.DaemonTest):
         off = {task["name"] for task in report["tasks"] if not task["scheduled"]}
         self.assertEqual(off, {name for name, row in CATALOGUE.items() if row[3]})
         text = harness.check("--config", self.everything_configured(False)).stdout
-        lines = [line for line in text.splitlines() if "the chat LLM is off" in line and "not scheduled:" in line]
+        lines = [line for line in text.splitlines() if line.startswith("the chat LLM is off")]
         self.assertEqual(len(lines), 1, text)
         for name in off:
             self.assertIn(name, lines[0])

@@ -21,7 +21,7 @@ class RedisThatMisbehaves(harness.DaemonTest):
 
     def test_down_at_start_and_there_later(self):
         daemon = self.daemon(TASKS, redis_url=f"unix://{self.folder}/redis.sock", lease=LEASE)
-        daemon.wait_for(r"warning\s+redis is unreachable: .*No such file or directory.*; tasks that need it wait")
+        daemon.wait_for(r"warning\s+redis is unreachable: .*[Nn]o such file or directory.*; tasks that need it wait")
         place = self.assert_held_and_free(daemon)
         self.redis()
         place = daemon.wait_for(r"notice\s+redis is reachable", start=place)

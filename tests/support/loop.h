@@ -1,6 +1,7 @@
 // An event loop of a test's own, which waits for what must happen and proves at its end that no handle was leaked.
 #pragma once
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -13,6 +14,7 @@ namespace stargazer::testing {
 class Loop {
  public:
   Loop() {
+    std::signal(SIGPIPE, SIG_IGN);  // as the daemon does: libuv's writes raise it
     uv_loop_init(&loop_);
     uv_timer_init(&loop_, &guard_);
     guard_.data = this;

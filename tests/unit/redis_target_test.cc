@@ -59,6 +59,7 @@ TEST_CASE("what is no URL of a Redis is refused, without repeating it", "[redis_
       {"redis://[::1", "closing bracket"},
       {"redis://[]", "host"},
       {"redis://[::1]sesame", "port"},
+      {"redis://[sesame%]", "IPv6"},
       {"redis://h:", "port"},
       {"redis://h:0", "port"},
       {"redis://h:65536", "port"},

@@ -129,7 +129,7 @@ TEST_CASE("a server that stops answering is left at the deadline and found again
   client.redis.command({"GET", "long"}, note, 30s);
   client.redis.command({"INCR", "short"}, note, 50ms);
   loop.run_until([&] { return failures.size() == 2; });
-  CHECK(contains(failures[0], "no answer to INCR within 50.0 ms"));
+  CHECK(contains(failures[0], "no answer to INCR within 50 ms"));
   CHECK(failures[0] == failures[1]);
   CHECK_FALSE(client.wait_for_state(states_before + 1).reachable);
 

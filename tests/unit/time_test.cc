@@ -58,6 +58,20 @@ TEST_CASE("a duration is written so that it reads back", "[time]") {
   CHECK(approximate_duration(3200ms) == "3.2 s");
 }
 
+TEST_CASE("a duration for a log line has three places and one unit", "[time]") {
+  const auto [duration, text] = GENERATE(table<Duration, std::string>({
+      {0s, "0 ms"},
+      {12340us, "12.3 ms"},
+      {999'900us, "1000 ms"},
+      {4210ms, "4.21 s"},
+      {119'900ms, "120 s"},
+      {210s, "3.5 min"},
+      {2h, "2 h"},
+      {kDurationMax, "87600 h"},
+  }));
+  CHECK(approximate_duration(duration) == text);
+}
+
 TEST_CASE("a long bad text is cut in the message", "[time]") {
   CHECK(parse_duration(std::string(100000, 'x')).error().message().size() < 400);
 }

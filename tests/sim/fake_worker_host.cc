@@ -1,0 +1,123 @@
+#include "sim/fake_worker_host.h"
+
+#include <csignal>
+#include <utility>
+
+namespace stargazer::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+
+ExitStatus draw_status(const ChildOdds& odds, Random& random) {
+  constexpr int kNothingToDo = 77;
+  if (random.chance(odds.skips)) return {.code = kNothingToDo};
+  if (random.chance(odds.crashes)) return {.code = 1};
+  if (random.chance(odds.dies_by_signal)) return {.signal = SIGSEGV};
+  return {};
+}
+
+}  // namespace
+
+ChildPlan draw_child_plan(const ChildOdds& odds, bool supervised, Random& random) {
+  ChildPlan plan;
+  plan.spawn_fails = random.chance(odds.spawn_fails);
+  plan.runs_for = random.up_to(supervised ? odds.worker_run_max : odds.run_max);
+  if (random.chance(odds.hangs)) plan.runs_for.reset();
+  plan.status = draw_status(odds, random);
+  plan.dies_of_term_after = random.up_to(odds.term_delay_max);
+  if (random.chance(odds.ignores_term)) plan.dies_of_term_after.reset();
+  plan.dies_of_kill_after = random.up_to(odds.kill_delay_max);
+  plan.report_delay = random.up_to(odds.report_delay_max);
+  plan.channel_after_exit = random.up_to(milliseconds(50));
+  if (random.chance(odds.holds_output)) plan.channel_after_exit.reset();
+  if (random.chance(odds.closes_early)) plan.channel_after_start = random.up_to(odds.run_max);
+  return plan;
+}
+
+FakeWorkerHost::FakeWorkerHost(World& world, const FakeClock& clock, NodeChecker& checker, Planner planner, Post post)
+    : world_(world), clock_(clock), checker_(checker), planner_(std::move(planner)), post_(std::move(post)) {}
+
+Status FakeWorkerHost::spawn(const SpawnRequest& request) {
+  auto child = std::make_shared<Child>();
+  child->run = request.run;
+  child->name = request.name;
+  child->plan = planner_(request.name);
+  checker_.spawn_asked(request, !child->plan.spawn_fails, clock_.now());
+  if (child->plan.spawn_fails) return Error("spawn: No such file or directory");
+  children_[request.run] = child;
+  start_life(child);
+  return {};
+}
+
+void FakeWorkerHost::start_life(const ChildPointer& child) {
+  if (child->plan.runs_for) die_after(child, *child->plan.runs_for, child->plan.status);
+  if (child->plan.channel_after_start) close_after(child, *child->plan.channel_after_start);
+}
+
+void FakeWorkerHost::stop(RunId run, StopSignal signal) {
+  checker_.signalled(run, signal, clock_.now());
+  const auto found = children_.find(run);
+  if (found == children_.end() || !found->second->alive) return;
+  const ChildPointer& child = found->second;
+  world_.tell(checker_.who(),
+              [&] { return "signal " + child->name + (signal == StopSignal::kKill ? " KILL" : " TERM"); });
+  if (signal == StopSignal::kKill) {
+    if (world_.mutant != Mutant::kImmortal) die_after(child, child->plan.dies_of_kill_after, {.signal = SIGKILL});
+  } else if (child->plan.dies_of_term_after) {
+    die_after(child, *child->plan.dies_of_term_after, {.signal = SIGTERM});
+  }
+}
+
+void FakeWorkerHost::close_channel(RunId run) {
+  checker_.output_given_up(run, clock_.now());
+  const auto found = children_.find(run);
+  if (found != children_.end()) close_after(found->second, Duration::zero());
+}
+
+void FakeWorkerHost::abandon_all(Duration delay_max) {
+  for (auto& [run, child] : children_) {
+    child->orphan = true;
+    if (child->alive) die_after(child, world_.random.up_to(delay_max), {.code = 1});
+  }
+  children_.clear();
+}
+
+void FakeWorkerHost::die_after(const ChildPointer& child, Duration delay, ExitStatus status) {
+  world_.timeline.after(delay, [this, child, status] { die(child, status); });
+}
+
+void FakeWorkerHost::die(const ChildPointer& child, ExitStatus status) {
+  if (!child->alive) return;
+  child->alive = false;
+  world_.tell(checker_.who(),
+              [&] { return "exited " + child->name + " " + status_text(status) + (child->orphan ? " orphaned" : ""); });
+  if (world_.mutant == Mutant::kOverlap) {
+    world_.timeline.after(minutes(1), [this, child] { checker_.process_gone(child->name); });
+  } else {
+    checker_.process_gone(child->name);
+  }
+  if (child->orphan) return;
+  world_.timeline.after(child->plan.report_delay, [this, child, status] { report_exit(child, status); });
+  if (child->plan.channel_after_exit) {
+    close_after(child, child->plan.report_delay + *child->plan.channel_after_exit);
+  }
+}
+
+void FakeWorkerHost::report_exit(const ChildPointer& child, ExitStatus status) {
+  if (child->orphan) return;
+  post_(Exited{child->run, status, ""});
+  if (!child->channel_open) children_.erase(child->run);
+}
+
+void FakeWorkerHost::close_after(const ChildPointer& child, Duration delay) {
+  world_.timeline.after(delay, [this, child] {
+    if (!child->channel_open || child->orphan) return;
+    child->channel_open = false;
+    world_.tell(checker_.who(), [&] { return "channel closed " + child->name; });
+    post_(ChannelClosed{child->run});
+    if (!child->alive) children_.erase(child->run);
+  });
+}
+
+}  // namespace stargazer::sim

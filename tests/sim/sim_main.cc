@@ -1,0 +1,145 @@
+// The simulator's command line. See tests/sim/README.md.
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/cluster.h"
+#include "sim/story.h"
+
+namespace stargazer::sim {
+namespace {
+
+constexpr const char* kUsage =
+    "sim --seeds A..B [--hours 1] [--nodes 3] [--tasks 20] [--mutant NAME]   one run a seed, quietly\n"
+    "sim --seed S [the same] [--trace | --digest]                            one run, told or summed up\n"
+    "sim --transcripts DIR [--rewrite]                                       the stories of DIR/*.txt\n"
+    "\n"
+    "Exit status: 0 all held, 1 a violation or a story that went differently, 2 wrong usage.\n"
+    "Mutants: two-leaders, short-ttl, immortal, overlap.\n";
+
+constexpr std::size_t kLinesShownOnViolation = 60;
+
+struct CommandLine {
+  Request request;
+  std::uint64_t first_seed = 0;
+  std::uint64_t last_seed = 0;
+  bool trace = false;
+  bool digest = false;
+  bool rewrite = false;
+  std::string transcripts;
+};
+
+template <typename Number>
+bool read_number(const std::string& text, Number& number) {
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  return error == std::errc() && rest == end;
+}
+
+bool read_seeds(const std::string& text, CommandLine& line) {
+  const std::size_t dots = text.find("..");
+  if (dots == std::string::npos) return false;
+  return read_number(text.substr(0, dots), line.first_seed) && read_number(text.substr(dots + 2), line.last_seed) &&
+         line.first_seed <= line.last_seed;
+}
+
+bool read_hours(const std::string& text, Duration& length) {
+  double hours = 0;
+  if (!read_number(text, hours) || hours < 0.1 || hours > 10'000) return false;
+  length = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::duration<double, std::ratio<3600>>(hours));
+  return true;
+}
+
+bool read_value(const std::string& name, const std::string& value, CommandLine& line) {
+  constexpr std::uint32_t kNodesMax = 100;
+  constexpr std::uint32_t kTasksMax = 10'000;
+  Request& request = line.request;
+  if (name == "--seeds") return read_seeds(value, line);
+  if (name == "--seed") return read_seeds(value + ".." + value, line);
+  if (name == "--hours") return read_hours(value, request.length);
+  if (name == "--nodes") return read_number(value, request.nodes) && request.nodes >= 1 && request.nodes <= kNodesMax;
+  if (name == "--tasks") return read_number(value, request.tasks) && request.tasks <= kTasksMax;
+  if (name == "--mutant") return parse_mutant(value, request.mutant);
+  line.transcripts = value;
+  return name == "--transcripts";
+}
+
+std::optional<CommandLine> read_arguments(const std::vector<std::string>& arguments) {
+  CommandLine line;
+  for (std::size_t place = 0; place < arguments.size(); ++place) {
+    const std::string& name = arguments[place];
+    if (name == "--trace") {
+      line.trace = true;
+    } else if (name == "--digest") {
+      line.digest = true;
+    } else if (name == "--rewrite") {
+      line.rewrite = true;
+    } else if (++place == arguments.size() || !read_value(name, arguments[place], line)) {
+      return std::nullopt;
+    }
+  }
+  const bool stories = !line.transcripts.empty();
+  if (stories == (line.last_seed > 0)) return std::nullopt;
+  return line;
+}
+
+// Runs the seed once more, this time with a transcript, and prints its end.
+void show_violation(const Options& options) {
+  std::deque<std::string> last_lines;
+  Cluster again(options, [&last_lines](const std::string& line) {
+    last_lines.push_back(line);
+    if (last_lines.size() > kLinesShownOnViolation) last_lines.pop_front();
+  });
+  again.run();
+  std::printf("%s\n", describe(options).c_str());
+  for (const std::string& line : last_lines) std::printf("  %s\n", line.c_str());
+  std::printf("seed %llu VIOLATED at %s\n", static_cast<unsigned long long>(options.request.seed),
+              again.verdict().violation().c_str());
+}
+
+// Answers whether every seed kept every invariant; stops at the first that did not.
+bool run_seeds(const CommandLine& line) {
+  std::uint64_t steps = 0;
+  Digest digest;
+  Trace::Sink sink;
+  if (line.trace) sink = [](const std::string& text) { std::printf("%s\n", text.c_str()); };
+  if (line.digest) sink = [&digest](const std::string& text) { digest.add(text); };
+  Request request = line.request;
+  for (request.seed = line.first_seed; request.seed <= line.last_seed; ++request.seed) {
+    const Options options = draw_options(request);
+    if (line.trace) std::printf("%s\n", describe(options).c_str());
+    Cluster cluster(options, sink);
+    cluster.run();
+    steps += cluster.steps();
+    if (cluster.verdict().ok()) continue;
+    show_violation(options);
+    return false;
+  }
+  if (line.digest) std::printf("digest %016llx\n", static_cast<unsigned long long>(digest.value()));
+  const std::uint64_t seeds = line.last_seed - line.first_seed + 1;
+  std::printf("%llu seeds, %llu steps, 0 violations\n", static_cast<unsigned long long>(seeds),
+              static_cast<unsigned long long>(steps));
+  return true;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  constexpr int kWrongUsage = 2;
+  const std::optional<CommandLine> line = read_arguments(arguments);
+  if (!line) {
+    std::fputs(kUsage, stderr);
+    return kWrongUsage;
+  }
+  const bool held = line->transcripts.empty() ? run_seeds(*line) : run_stories(line->transcripts, line->rewrite);
+  return held ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+}  // namespace
+}  // namespace stargazer::sim
+
+int main(int argc, char** argv) {
+  return stargazer::sim::run(std::vector<std::string>(argv + 1, argv + argc));
+}

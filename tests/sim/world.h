@@ -1,0 +1,30 @@
+// What all fakes of one run share.
+#pragma once
+
+#include "core/random.h"
+#include "sim/options.h"
+#include "sim/timeline.h"
+#include "sim/trace.h"
+
+namespace stargazer::sim {
+
+struct World {
+  World(std::uint64_t seed, Mutant broken, Trace::Sink sink)
+      : random(seed), mutant(broken), trace(timeline, std::move(sink)), verdict(timeline) {}
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  // Writes a line of the transcript, if there is one. `what` is a function, called only then.
+  template <typename What>
+  void tell(const std::string& who, const What& what) const {
+    if (trace.on()) trace.line(who, what());
+  }
+
+  Timeline timeline;
+  Random random;
+  Mutant mutant;
+  Trace trace;
+  Verdict verdict;
+};
+
+}  // namespace stargazer::sim

@@ -1,0 +1,77 @@
+// The three seams as scripts: each fake only records what was asked of it, and the test posts what follows.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/seams.h"
+
+namespace stargazer {
+
+// An instant by its distance from the moment at which a test begins.
+constexpr Instant at(Duration since_begin) {
+  return Instant(since_begin);
+}
+
+// So that a failed comparison can be read.
+inline std::ostream& operator<<(std::ostream& out, Instant instant) {
+  return out << instant.time_since_epoch().count() << " ns";
+}
+
+class FakeClock : public Clock {
+ public:
+  Instant now() const override { return time; }
+  WallTime wall_now() const override { return wall_time; }
+  void wake_at(Instant when) override { wake = when; }
+
+  Instant time{};
+  WallTime wall_time{};
+  Instant wake = kNever;  // what was last asked for
+};
+
+class FakeLeaseStore : public LeaseStore {
+ public:
+  void acquire(LeaseRequestId id) override { record("acquire", id); }
+  void renew(LeaseRequestId id) override { record("renew", id); }
+  void release(LeaseRequestId id) override { record("release", id); }
+
+  // "acquire", "renew" and "release" since the last call, in order.
+  std::vector<std::string> take_requests() { return std::exchange(requests_, {}); }
+
+  LeaseRequestId last_id = 0;
+
+ private:
+  void record(const char* action, LeaseRequestId id) {
+    requests_.emplace_back(action);
+    last_id = id;
+  }
+
+  std::vector<std::string> requests_;
+};
+
+class FakeWorkerHost : public WorkerHost {
+ public:
+  Status spawn(const SpawnRequest& request) override {
+    if (!refusal.empty()) return Error(refusal);
+    spawned.push_back(request);
+    record("spawn " + request.name, request.run);
+    return {};
+  }
+  void stop(RunId run, StopSignal signal) override { record(signal == StopSignal::kKill ? "KILL" : "TERM", run); }
+  void close_channel(RunId run) override { record("close", run); }
+
+  // "spawn NAME 1", "TERM 1", "KILL 1", "close 1" since the last call, in order.
+  std::vector<std::string> take_calls() { return std::exchange(calls_, {}); }
+
+  std::string refusal;  // unless empty: no worker can be started, for this cause
+  std::vector<SpawnRequest> spawned;
+
+ private:
+  void record(const std::string& call, RunId run) { calls_.push_back(call + " " + std::to_string(run.number)); }
+
+  std::vector<std::string> calls_;
+};
+
+}  // namespace stargazer

@@ -1,0 +1,497 @@
+// The feed with real parts: journals made by systemd-journal-remote, a redis-server, and journalctl as the judge.
+#include "feed/feed.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <sys/time.h>
+
+#include <hiredis/hiredis.h>
+#include <nlohmann/json.hpp>
+
+#include "support/journal_maker.h"
+#include "support/process.h"
+#include "support/redis_server.h"
+#include "support/temporary_directory.h"
+#include "unit/catch.h"
+
+using namespace stargazer;
+using namespace stargazer::testing;
+using namespace std::string_literals;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kChannel = "stargazer:journal";
+
+// Long enough for a busy machine: reaching it is a failure.
+constexpr std::chrono::seconds kPatience{30};
+
+// What a wait that a stop request does not interrupt would take at least (RedisPipe, FeedLoop): a stop that takes less
+// has interrupted it.
+constexpr std::chrono::milliseconds kUninterrupted{1900};
+
+std::vector<json> parse_lines(const std::string& text) {
+  std::vector<json> parsed;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
+    parsed.push_back(json::parse(text.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return parsed;
+}
+
+std::vector<json> journalctl(const std::filesystem::path& directory, const std::vector<std::string>& units) {
+  std::vector<std::string> argv = {"journalctl", "--directory=" + directory.string(), "--output=json", "--quiet"};
+  for (const std::string& unit : units) argv.insert(argv.end(), {"--unit", unit});
+  return parse_lines(run(argv));
+}
+
+class RedisClient {
+ public:
+  explicit RedisClient(const RedisServer& server)
+      : context_(redisConnectUnix(server.socket_path().c_str()), &redisFree) {
+    const timeval timeout{kPatience.count(), 0};
+    REQUIRE(context_->err == 0);
+    redisSetTimeout(context_.get(), timeout);
+  }
+
+  std::string command(std::vector<const char*> argv) {
+    return take(redisCommandArgv(context_.get(), static_cast<int>(argv.size()), argv.data(), nullptr));
+  }
+
+  void subscribe() { command({"SUBSCRIBE", kChannel}); }
+
+  // The next message of the subscription.
+  json message() {
+    void* reply = nullptr;
+    if (redisGetReply(context_.get(), &reply) != REDIS_OK) FAIL("no message: " << context_->errstr);
+    return json::parse(take(reply));
+  }
+
+  std::vector<json> messages(std::size_t count) {
+    std::vector<json> all;
+    while (all.size() < count) all.push_back(message());
+    return all;
+  }
+
+ private:
+  // The reply's text, or that of its last element: the message of ["message", channel, message].
+  static std::string take(void* object) {
+    REQUIRE(object != nullptr);
+    const std::unique_ptr<redisReply, void (*)(redisReply*)> reply(static_cast<redisReply*>(object),
+                                                                   [](redisReply* r) { freeReplyObject(r); });
+    REQUIRE(reply->type != REDIS_REPLY_ERROR);
+    const redisReply* last = reply->type == REDIS_REPLY_ARRAY ? reply->element[reply->elements - 1] : reply.get();
+    return last->str == nullptr ? "" : std::string(last->str, last->len);
+  }
+
+  std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
+};
+
+// A feed, what it logs, and how it ended.
+class RunningFeed {
+ public:
+  RunningFeed(FeedConfig config, RedisTarget redis)
+      : ended_(promise_.get_future()),
+        feed_(
+            std::move(config), std::move(redis), [this](LogRecord record) { log(std::move(record)); },
+            [this](Status status) { promise_.set_value(std::move(status)); }) {}
+
+  Feed& operator*() { return feed_; }
+  Feed* operator->() { return &feed_; }
+
+  // Waits for a line with `text`.
+  void wait_for_log(const std::string& text) {
+    std::unique_lock lock(mutex_);
+    const bool found = logged_.wait_for(lock, kPatience, [&] { return count_locked(text) > 0; });
+    if (!found) FAIL("not logged: " << text);
+  }
+
+  std::size_t count_logged(const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    return count_locked(text);
+  }
+
+  // Stops it and returns how long that took. It must end with success.
+  std::chrono::steady_clock::duration stop() {
+    const auto before = std::chrono::steady_clock::now();
+    feed_.request_stop();
+    REQUIRE(ended().ok());
+    return std::chrono::steady_clock::now() - before;
+  }
+
+  Status ended() {
+    REQUIRE(ended_.wait_for(kPatience) == std::future_status::ready);
+    return ended_.get();
+  }
+
+ private:
+  void log(LogRecord record) {
+    const std::lock_guard lock(mutex_);
+    lines_.push_back(std::move(record.message));
+    logged_.notify_all();
+  }
+
+  std::size_t count_locked(const std::string& text) const {
+    return static_cast<std::size_t>(std::count_if(
+        lines_.begin(), lines_.end(), [&](const std::string& line) { return line.find(text) != std::string::npos; }));
+  }
+
+  std::mutex mutex_;
+  std::condition_variable logged_;
+  std::vector<std::string> lines_;
+  std::promise<Status> promise_;
+  std::future<Status> ended_;
+  Feed feed_;
+};
+
+RedisTarget target_of(const RedisServer& server) {
+  RedisTarget target;
+  target.unix_path = server.socket_path();
+  return target;
+}
+
+FeedConfig config_of(const std::filesystem::path& directory, std::uint32_t backlog = 1000) {
+  FeedConfig config;
+  config.channel = kChannel;
+  config.directory = directory.string();
+  config.backlog = backlog;
+  return config;
+}
+
+JournalEntry from_unit(const std::string& unit, const std::string& message) {
+  return {{"MESSAGE", message}, {"PRIORITY", "6"}, {"_UID", "1000"}, {"_PID", "4711"}, {"_SYSTEMD_UNIT", unit}};
+}
+
+std::vector<JournalEntry> numbered(const std::string& unit, int first, int count) {
+  std::vector<JournalEntry> entries;
+  for (int i = first; i < first + count; ++i) entries.push_back(from_unit(unit, std::to_string(i)));
+  return entries;
+}
+
+std::vector<JournalEntry> of_every_kind() {
+  const std::string unit = "stargazer.service";
+  std::vector<JournalEntry> entries;
+  for (const auto& message :
+       {""s, "plain"s, "two\nlines\n"s, "tab\t\"quote\" back\\slash /"s, "nul\0byte"s, "\x1B[31mred\x1B[0m"s, "cr\r"s,
+        "\xC3\x28 bad"s, "\xED\xA0\x80"s, "\xEF\xBF\xBE"s, "gr\xC3\xBC\xC3\x9F \xF0\x9F\x9A\x80 \xE2\x80\xA8"s,
+        std::string(4087, 'x'), std::string(4088, 'x'), std::string(4087, '\xFF'), std::string(4088, '\xFF'),
+        std::string(300000, 'y'), std::string("\x7F")}) {
+    entries.push_back(from_unit(unit, message));
+  }
+  JournalEntry repeated = from_unit(unit, "repeated");
+  for (const auto& tag : {"ok"s, "\x1B[1m"s, std::string(5000, 'z'), "last"s}) repeated.emplace_back("TAG", tag);
+  entries.push_back(repeated);
+  JournalEntry wide = from_unit(unit, "wide");
+  for (int i = 0; i < 500; ++i) wide.emplace_back("FIELD_" + std::to_string(i), std::string(200, '\x01'));
+  entries.push_back(wide);
+  return entries;
+}
+
+// Of each: one that belongs to stargazer.service and one that only looks so.
+std::vector<JournalEntry> of_every_match() {
+  const std::string unit = "stargazer.service";
+  const std::string coredump = "fc2e22bc6ee647b6b90729ab34a250b1";
+  const auto manager = "/init.scope"s;
+  return {
+      {{"MESSAGE", "own"}, {"_SYSTEMD_UNIT", unit}},
+      {{"MESSAGE", "other's"}, {"_SYSTEMD_UNIT", "stargazer-other.service"}},
+      {{"MESSAGE", "started"}, {"_PID", "1"}, {"_SYSTEMD_CGROUP", manager}, {"_UID", "0"}, {"UNIT", unit}},
+      {{"MESSAGE", "forged start"}, {"_PID", "7"}, {"_SYSTEMD_CGROUP", "/x"}, {"_UID", "0"}, {"UNIT", unit}},
+      {{"MESSAGE", "core"}, {"MESSAGE_ID", coredump}, {"_UID", "0"}, {"COREDUMP_UNIT", unit}},
+      {{"MESSAGE", "forged core"}, {"MESSAGE_ID", coredump}, {"_UID", "1000"}, {"COREDUMP_UNIT", unit}},
+      {{"MESSAGE", "no core"}, {"_UID", "0"}, {"COREDUMP_UNIT", unit}},
+      {{"MESSAGE", "suppressed 5"}, {"_UID", "0"}, {"OBJECT_SYSTEMD_UNIT", unit}},
+      {{"MESSAGE", "forged object"}, {"_UID", "1000"}, {"OBJECT_SYSTEMD_UNIT", unit}},
+      {{"MESSAGE", "in the slice"}, {"_SYSTEMD_UNIT", "a.service"}, {"_SYSTEMD_SLICE", "stargazer.slice"}},
+      {{"MESSAGE", "no unit"}},
+  };
+}
+
+}  // namespace
+
+TEST_CASE("the feed publishes what journalctl prints, entry by entry", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker journal(directory.path() / "a.journal");
+  journal.append(of_every_kind());
+  journal.append(of_every_match());
+  const auto units = GENERATE(values<std::vector<std::string>>(
+      {{"stargazer"}, {"stargazer.slice"}, {"stargazer", "stargazer-other.service"}, {"stargazer*"}, {"*"}}));
+  const auto expected = journalctl(directory.path(), units);
+  REQUIRE_FALSE(expected.empty());
+
+  const RedisServer redis;
+  RedisClient subscriber(redis);
+  subscriber.subscribe();
+  FeedConfig config = config_of(directory.path());
+  config.units = units;
+  RunningFeed feed(config, target_of(redis));
+  for (const json& entry : expected) REQUIRE(subscriber.message() == entry);
+
+  feed.stop();
+  CHECK(feed->counters().entries_published == expected.size());
+  CHECK(feed->counters().entries_skipped == 0);
+  CHECK(feed->counters().redis_failures == 0);
+}
+
+TEST_CASE("the feed follows a journal that grows and changes its files", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker first(directory.path() / "a.journal");
+  first.append(numbered("stargazer.service", 0, 20));
+  const RedisServer redis;
+  RedisClient subscriber(redis);
+  subscriber.subscribe();
+  RunningFeed feed(config_of(directory.path(), 5), target_of(redis));
+
+  const auto backlog = journalctl(directory.path(), {"stargazer"});
+  CHECK(subscriber.messages(5) == std::vector<json>(backlog.end() - 5, backlog.end()));
+
+  SECTION("in the same file") {
+    first.append(numbered("stargazer.service", 20, 700));
+    const auto all = journalctl(directory.path(), {"stargazer"});
+    CHECK(subscriber.messages(700) == std::vector<json>(all.begin() + 20, all.end()));
+  }
+  SECTION("in a new file, and with the old one gone") {
+    JournalMaker second(directory.path() / "b.journal", 1'700'001'000'000'000);
+    second.append(numbered("stargazer.service", 20, 3));
+    const auto all = journalctl(directory.path(), {"stargazer"});
+    CHECK(subscriber.messages(3) == std::vector<json>(all.begin() + 20, all.end()));
+    std::filesystem::remove(directory.path() / "a.journal");
+    second.append(numbered("stargazer.service", 23, 3));
+    const auto rest = journalctl(directory.path(), {"stargazer"});
+    CHECK(subscriber.messages(3) == std::vector<json>(rest.begin() + 3, rest.end()));
+  }
+  feed.stop();
+}
+
+TEST_CASE("a backlog of none starts with what comes", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker journal(directory.path() / "a.journal");
+  journal.append(numbered("stargazer.service", 0, 3));
+  const RedisServer redis;
+  RedisClient subscriber(redis);
+  subscriber.subscribe();
+  RunningFeed feed(config_of(directory.path(), 0), target_of(redis));
+  feed.wait_for_log("publishes");
+  // The last entry is published only if the feed had already opened the journal; so the new ones follow one another.
+  std::vector<json> seen;
+  for (int next = 3; seen.empty() || seen.back()["MESSAGE"] != "4"; ++next) {
+    if (next <= 4) journal.append(numbered("stargazer.service", next, 1));
+    seen.push_back(subscriber.message());
+  }
+  CHECK(seen.front()["MESSAGE"].get<std::string>() >= "3");
+  feed.stop();
+}
+
+TEST_CASE("the first burst of a unit that has no entries yet is complete", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker journal(directory.path() / "a.journal");
+  journal.append(numbered("other.service", 0, 10));
+  const RedisServer redis;
+  RedisClient subscriber(redis);
+  subscriber.subscribe();
+  FeedConfig config = config_of(directory.path());
+  config.units = {GENERATE("stargazer"s, "stargazer-*"s)};
+  RunningFeed feed(config, target_of(redis));
+  feed.wait_for_log("publishes");
+  journal.append(numbered(config.units[0] == "stargazer" ? "stargazer.service" : "stargazer-web.service", 0, 300));
+  const auto expected = journalctl(directory.path(), config.units);
+  REQUIRE(expected.size() == 300);
+  CHECK(subscriber.messages(300) == expected);
+  feed.stop();
+}
+
+TEST_CASE("a unit that a glob matches later is published whole, and nothing twice", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker journal(directory.path() / "a.journal");
+  journal.append(numbered("stargazer-a.service", 0, 10));
+  const RedisServer redis;
+  RedisClient subscriber(redis);
+  subscriber.subscribe();
+  FeedConfig config = config_of(directory.path());
+  config.units = {"stargazer-*"};
+  RunningFeed feed(config, target_of(redis));
+  std::vector<json> seen = subscriber.messages(10);
+
+  // The entries of the new unit stand between those of the old one, which are read before the new unit is known.
+  std::vector<JournalEntry> mixed;
+  for (int i = 0; i < 100; ++i) {
+    mixed.push_back(from_unit("stargazer-a.service", "a" + std::to_string(i)));
+    mixed.push_back(from_unit("stargazer-b.service", "b" + std::to_string(i)));
+  }
+  journal.append(mixed);
+  journal.append(numbered("stargazer-a.service", 1000, 1));
+  auto expected = journalctl(directory.path(), config.units);
+  REQUIRE(expected.size() == 211);
+  for (json& message : subscriber.messages(201)) seen.push_back(std::move(message));
+  journal.append(numbered("stargazer-b.service", 2000, 1));
+  seen.push_back(subscriber.message());
+  expected.push_back(journalctl(directory.path(), config.units).back());
+  CHECK(seen.back() == expected.back());
+
+  const auto by_cursor = [](const json& left, const json& right) { return left["__CURSOR"] < right["__CURSOR"]; };
+  std::sort(seen.begin(), seen.end(), by_cursor);
+  std::sort(expected.begin(), expected.end(), by_cursor);
+  CHECK(seen == expected);
+  feed.stop();
+}
+
+TEST_CASE("nothing is lost while Redis is away", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker journal(directory.path() / "a.journal");
+  journal.append(numbered("stargazer.service", 0, 10));
+  // The feed has a user of its own, which a restarted Redis does not know before the test says so: thus the subscriber
+  // is there first.
+  const auto admit = [](RedisClient& client) {
+    client.command({"ACL", "SETUSER", "feed", "on", ">hush-hush", "resetchannels", "&stargazer:*", "+publish"});
+  };
+  RedisServer redis;
+  auto subscriber = std::make_unique<RedisClient>(redis);
+  admit(*subscriber);
+  subscriber->subscribe();
+  RedisTarget target = target_of(redis);
+  target.username = "feed";
+  target.password = "hush-hush";
+  RunningFeed feed(config_of(directory.path()), target);
+  CHECK(subscriber->messages(10) == journalctl(directory.path(), {"stargazer"}));
+
+  redis.kill();
+  feed.wait_for_log("the journal keeps the entries");
+  journal.append(numbered("stargazer.service", 10, 1000));
+  redis.start();
+  subscriber = std::make_unique<RedisClient>(redis);
+  RedisClient admin(redis);
+  subscriber->subscribe();
+  admit(admin);
+
+  const auto all = journalctl(directory.path(), {"stargazer"});
+  CHECK(subscriber->messages(1000) == std::vector<json>(all.begin() + 10, all.end()));
+  feed.wait_for_log("works again");
+  CHECK(feed.count_logged("the journal keeps the entries") == 1);
+  CHECK(feed.count_logged("hush-hush") == 0);
+  CHECK(feed->counters().redis_failures >= 1);
+  CHECK(feed->counters().entries_published == 1010);
+  feed.stop();
+}
+
+TEST_CASE("a Redis that stops answering gets the batch again", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker journal(directory.path() / "a.journal");
+  journal.append(numbered("stargazer.service", 0, 1));
+  const RedisServer redis;
+  RedisClient subscriber(redis);
+  subscriber.subscribe();
+  RunningFeed feed(config_of(directory.path()), target_of(redis));
+  subscriber.message();
+
+  redis.pause();
+  journal.append(numbered("stargazer.service", 1, 600));
+  feed.wait_for_log("no answer in time");
+  redis.resume();
+  // What was in flight may come twice, but always in order and without a gap.
+  int newest = 0;
+  while (newest < 600) {
+    const int number = std::stoi(subscriber.message()["MESSAGE"].get<std::string>());
+    REQUIRE(number <= newest + 1);
+    newest = std::max(newest, number);
+  }
+  feed.wait_for_log("works again");
+  feed.stop();
+}
+
+TEST_CASE("a refused login is reported without the password", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker(directory.path() / "a.journal").append(numbered("stargazer.service", 0, 1));
+  const RedisServer redis({"--requirepass", "right-password"});
+  RedisTarget target = target_of(redis);
+  target.password = "wrong-password";
+  RunningFeed feed(config_of(directory.path()), target);
+  feed.wait_for_log("login: WRONGPASS");
+  CHECK(feed.count_logged("-password") == 0);
+  feed.stop();
+  CHECK(feed->counters().entries_published == 0);
+}
+
+TEST_CASE("a journal that is not there yet is waited for", "[feed]") {
+  const TemporaryDirectory directory;
+  const auto late = directory.path() / "late";
+  const RedisServer redis;
+  RedisClient subscriber(redis);
+  subscriber.subscribe();
+  if (GENERATE(false, true)) std::filesystem::create_directory(late);
+  RunningFeed feed(config_of(late, 2), target_of(redis));
+  feed.wait_for_log("looking again every 2 s");
+  std::filesystem::create_directory(late);
+  std::size_t expected = 0;
+  SECTION("of its old entries the backlog is published") {
+    JournalMaker(late / "a.journal").append(numbered("stargazer.service", 0, 5));
+    expected = 2;
+  }
+  SECTION("all entries since the start are published") {
+    const auto now = std::chrono::system_clock::now().time_since_epoch() + std::chrono::seconds(1);
+    const auto usec = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+    JournalMaker(late / "a.journal", static_cast<std::uint64_t>(usec)).append(numbered("stargazer.service", 0, 5));
+    expected = 5;
+  }
+  const auto all = journalctl(late, {"stargazer"});
+  CHECK(subscriber.messages(expected) == std::vector<json>(all.end() - static_cast<long>(expected), all.end()));
+  feed.wait_for_log("the journal can be read");
+  CHECK(feed.count_logged("looking again") == 1);
+  feed.stop();
+}
+
+TEST_CASE("a stop request interrupts whatever the feed waits for", "[feed]") {
+  const TemporaryDirectory directory;
+  JournalMaker journal(directory.path() / "a.journal");
+  journal.append(numbered("stargazer.service", 0, 3));
+  RedisServer redis;
+  RedisClient subscriber(redis);
+  subscriber.subscribe();
+
+  SECTION("new entries") {
+    RunningFeed feed(config_of(directory.path()), target_of(redis));
+    subscriber.messages(3);
+    CHECK(feed.stop() < kUninterrupted);
+  }
+  SECTION("a journal") {
+    RunningFeed feed(config_of(directory.path() / "none"), target_of(redis));
+    feed.wait_for_log("looking again");
+    CHECK(feed.stop() < kUninterrupted);
+  }
+  SECTION("a Redis that is not there") {
+    redis.kill();
+    RunningFeed feed(config_of(directory.path()), target_of(redis));
+    feed.wait_for_log("the journal keeps the entries");
+    CHECK(feed.stop() < kUninterrupted);
+  }
+  SECTION("a Redis that accepts and does not answer") {
+    redis.pause();
+    RunningFeed feed(config_of(directory.path()), target_of(redis));
+    feed.wait_for_log("publishes");
+    CHECK(feed.stop() < kUninterrupted);
+  }
+  SECTION("the answers to a batch") {
+    RunningFeed feed(config_of(directory.path()), target_of(redis));
+    subscriber.messages(3);
+    redis.pause();
+    journal.append(numbered("stargazer.service", 3, 3));
+    CHECK(feed.stop() < kUninterrupted);
+  }
+  SECTION("an address that does not answer") {
+    RedisTarget target;
+    target.host = "192.0.2.1";  // of RFC 5737: nobody has it
+    RunningFeed feed(config_of(directory.path()), target);
+    feed.wait_for_log("publishes");
+    CHECK(feed.stop() < kUninterrupted);
+  }
+}
+
+TEST_CASE("a feed without units ends at once", "[feed]") {
+  FeedConfig config;
+  config.units.clear();
+  RunningFeed feed(config, RedisTarget{});
+  CHECK(feed.ended().ok());
+}

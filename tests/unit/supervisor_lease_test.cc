@@ -1,0 +1,192 @@
+// What only a leader does, and what becomes of it when the lease goes.
+#include <string>
+#include <vector>
+
+#include "core/restart.h"
+#include "core/supervisor.h"
+#include "unit/catch.h"
+#include "unit/test_node.h"
+
+using namespace std::chrono_literals;
+using namespace stargazer;
+
+// ---- Supervised workers ---------------------------------------------------------------------------------------------
+
+TEST_CASE("a supervised worker starts again after a pause that depends on how it ended", "[supervisor]") {
+  const auto [status, line, pause] = GENERATE(table<ExitStatus, std::string, Duration>({
+      {{}, "worker_ended w 1 ok", kCleanReturnPause},
+      {kSkipped, "worker_ended w 1 skipped: exit code 77", kCleanReturnPause},
+      {kExit1, "worker_ended w 1 failed: exit code 1", kCrashBackoffMin},
+  }));
+  TestNode node(with_worker());
+  node.start();
+  CHECK(node.take_lines() == Lines{"lease_gained: standalone", "worker_started w 1"});
+  node.take_calls();
+  node.end(1, status);
+  const std::vector<Event> events = node.take_events();
+  REQUIRE(events.size() == 1);
+  CHECK(line_of(events[0]) == line);
+  CHECK(events[0].delay >= pause);
+  CHECK(events[0].delay <= pause + pause / 10);
+  CHECK(node.why() == "waits, next start in " + approximate_duration(events[0].delay));
+  node.run_until(events[0].delay - 1ns);
+  CHECK(node.take_calls().empty());
+  node.run_until(events[0].delay);
+  CHECK(node.take_calls() == Lines{"spawn w 2"});
+}
+
+TEST_CASE("a supervised worker that cannot be started is tried again with a growing pause", "[supervisor]") {
+  TestNode node(with_worker());
+  node.host.refusal = "no memory";
+  node.start();
+  Duration now = 0s;
+  for (const Duration pause : {1s, 2s, 4s, 8s}) {
+    const std::vector<Event> events = node.take_events();
+    const Event& ended = events.back();
+    CHECK(line_of(ended).ends_with("spawn_failed: no memory"));
+    CHECK((ended.delay >= pause && ended.delay <= pause + pause / 10));
+    now += ended.delay;
+    node.run_until(now);
+  }
+  CHECK(node.supervisor->status().at(0).failure_count == 5);
+  CHECK(node.supervisor->status().at(0).run_count == 5);
+  CHECK(node.take_calls().empty());
+}
+
+TEST_CASE("supervised workers take no place of the tasks", "[supervisor]") {
+  Config config = with_tasks({task_config("a")});
+  config.supervised = {worker_config("w"), worker_config("x")};
+  config.scheduler.max_concurrent_runs = 1;
+  TestNode node(config);
+  node.start();
+  CHECK(node.take_calls() == Lines{"spawn a 1", "spawn w 2", "spawn x 3"});
+}
+
+TEST_CASE("a supervised worker that is turned off never starts and says why", "[supervisor]") {
+  Config config = with_worker();
+  config.supervised[0].enabled = false;
+  TestNode node(config);
+  node.start();
+  CHECK(node.take_calls().empty());
+  CHECK(node.why() == "disabled by enabled = false");
+}
+
+TEST_CASE("a supervised worker's grace is cut to what the lease leaves", "[supervisor]") {
+  const auto [configured, grace] = GENERATE(table<Duration, Duration>({
+      {0s, 7s},
+      {3s, 3s},
+      {60s, 7s},
+  }));
+  Config config = with_worker();
+  config.supervised[0].stop_grace = configured;
+  TestNode node(config);
+  node.start();
+  node.forget();
+  node.stop();
+  CHECK(node.take_calls() == Lines{"TERM 1"});
+  node.run_until(grace - 1ns);
+  CHECK(node.take_calls().empty());
+  node.run_until(grace);
+  CHECK(node.take_calls() == Lines{"KILL 1"});
+}
+
+// ---- The lease ------------------------------------------------------------------------------------------------------
+
+TEST_CASE("only the leader runs supervised workers and the leader's tasks", "[supervisor]") {
+  TestNode node(lease_config());
+  node.start();
+  CHECK(node.take_calls() == Lines{"spawn b 1"});
+  CHECK(node.take_lines() == Lines{"run_started b 1", "task_held a: due for 0 ms, but this node is not the leader"});
+  CHECK(node.why(2) == "this node is not the leader");
+  node.post(DependencyChanged{Dependency::kRedis, true, ""});
+  node.step();
+  CHECK(node.store.take_requests() == Lines{"acquire"});
+  node.answer(Answer::kHeld, "other");
+  CHECK(node.take_lines() == Lines{"dependency_up redis", "lease_held: other"});
+
+  node.run_until(10s);
+  CHECK(node.store.take_requests() == Lines{"acquire"});
+  node.answer(Answer::kGranted);
+  CHECK(node.take_lines() == Lines{"lease_gained", "run_started a 2", "worker_started w 3"});
+  CHECK(node.take_calls() == Lines{"spawn a 2", "spawn w 3"});
+}
+
+TEST_CASE("a lost lease stops what runs in its name, and a regained one starts it again", "[supervisor]") {
+  TestNode node(lease_config());
+  node.become_leader();
+  node.forget();
+  node.run_until(10s);
+  CHECK(node.store.take_requests() == Lines{"renew"});
+  node.answer(Answer::kHeld, "other");
+  CHECK(node.take_calls() == Lines{"TERM 2", "TERM 3"});
+  CHECK(node.take_lines() == Lines{"lease_held: other", "lease_lost: lost to other"});
+  CHECK(node.supervisor->status().at(1).running);  // a task of every node goes on
+
+  node.end(2, kTerminated);
+  CHECK(node.store.take_requests().empty());  // one worker is left
+  node.end(3, kTerminated);
+  CHECK(node.take_lines() == Lines{"run_ended a 2 cancelled: the lease was lost: lost to other",
+                                   "worker_ended w 3 cancelled: the lease was lost: lost to other"});
+  CHECK(node.supervisor->status().at(0).failure_count == 0);
+  CHECK(node.supervisor->status().at(2).failure_count == 0);
+
+  node.run_until(20s);
+  REQUIRE(node.store.take_requests() == Lines{"acquire"});
+  node.answer(Answer::kGranted);
+  CHECK(node.take_calls() == Lines{"spawn w 4"});  // the task waits for its interval
+  node.run_until(29s);
+  CHECK(node.why(0) == "waits, next run in 41 s");
+}
+
+TEST_CASE("an unrenewed leader stops its workers at the soft stop and kills them at the hard kill", "[supervisor]") {
+  Config config = lease_config();
+  config.tasks[0].stop_grace = 20s;  // longer than the lease allows
+  TestNode node(config);
+  node.become_leader();
+  node.forget();
+  node.run_until(18s - 1ns);
+  CHECK(node.store.take_requests() == Lines{"renew", "renew", "renew"});
+  CHECK(node.take_calls().empty());
+  CHECK(node.take_lines() == Lines{"lease_request_failed: no answer within 2s"});
+  node.run_until(18s);
+  CHECK(node.take_calls() == Lines{"TERM 2", "TERM 3"});
+  CHECK(node.take_lines() == Lines{"lease_lost: not renewed for 18 s"});
+  node.run_until(25s - 1ns);
+  CHECK(node.take_calls().empty());
+  node.run_until(25s);
+  CHECK(node.take_calls() == Lines{"KILL 3", "KILL 2"});
+  CHECK(node.take_lines() == Lines{"stop_escalated w 3", "stop_escalated a 2"});
+}
+
+TEST_CASE("a node that was suspended past its lease kills at once and starts nothing in its name", "[supervisor]") {
+  TestNode node(lease_config());
+  node.become_leader();
+  node.end(2);  // the leader's task will be due again
+  node.forget();
+  node.clock.time = at(3600s);
+  node.step();
+  CHECK(node.take_calls() == Lines{"TERM 3", "KILL 3"});
+  CHECK(node.take_lines() == Lines{"lease_lost: not renewed for 60 min", "stop_escalated w 3",
+                                   "task_held a: due for 59 min, but this node is not the leader"});
+  CHECK_FALSE(node.supervisor->leader());
+}
+
+TEST_CASE("a failure of the store is told once, with the time until the next try", "[supervisor]") {
+  TestNode node(contested(Config{}));
+  node.become_leader();
+  node.forget();
+  node.run_until(10s);
+  for (int i = 0; i < 3; ++i) {
+    LeaseReply reply;
+    reply.id = node.store.last_id;
+    reply.cause = "LOADING";
+    node.post(reply);
+    node.step();
+    node.run_until(11s + i * 1s);
+  }
+  const std::vector<Event> events = node.take_events();
+  REQUIRE(events.size() == 1);
+  CHECK(line_of(events[0]) == "lease_request_failed: LOADING");
+  CHECK(events[0].delay == 1s);
+  CHECK(node.store.take_requests() == Lines{"renew", "renew", "renew", "renew"});
+}
