@@ -14,7 +14,8 @@ install(FILES systemd/stargazer-scheduler.sysusers.conf DESTINATION lib/sysusers
         RENAME stargazer-scheduler.conf)
 install(FILES LICENSE DESTINATION ${STARGAZER_DOC} RENAME copyright)
 install(FILES README.md CHANGELOG.md DESTINATION ${STARGAZER_DOC})
-install(DIRECTORY docs/ DESTINATION ${STARGAZER_DOC} FILES_MATCHING PATTERN "*.md")
+install(DIRECTORY docs DESTINATION ${STARGAZER_DOC} FILES_MATCHING PATTERN "*.md" PATTERN man EXCLUDE)
+install(FILES docs/man/stargazer-scheduler.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(DIRECTORY config/examples DESTINATION ${STARGAZER_DOC} OPTIONAL)
 
 set(CPACK_GENERATOR DEB)
