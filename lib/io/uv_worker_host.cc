@@ -168,7 +168,7 @@ std::vector<std::string> UvWorkerHost::Impl::environment_of(const SpawnRequest& 
   added["STARGAZER_TASK"] = request.name;
   added["STARGAZER_RUN_ID"] = request.run_id_text;
   added["STARGAZER_NODE_ID"] = options_.node_id;
-  added["STARGAZER_FD"] = "3";
+  added["STARGAZER_FD"] = std::string("3");  // GCC 12 warns of a plain "3" without cause
   return worker_environment(added);
 }
 
