@@ -73,8 +73,6 @@ constexpr std::array kFeedKeys{
     FeedKey{"channel", FeedKey::Text{&FeedConfig::channel, redis_key}},
     FeedKey{"backlog", FeedKey::Number{&FeedConfig::backlog, 0, 1'000'000}},
     FeedKey{"directory", FeedKey::Text{&FeedConfig::directory, absolute_path_or_empty}},
-    FeedKey{"stream", FeedKey::Text{&FeedConfig::stream, redis_key_or_empty}},
-    FeedKey{"stream_max_length", FeedKey::Number{&FeedConfig::stream_max_length, 1, 10'000'000}},
 };
 
 using EventsKey = Key<EventsConfig>;

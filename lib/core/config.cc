@@ -1,5 +1,6 @@
 #include "core/config.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
@@ -62,10 +63,12 @@ void check_tasks(const Config& config, std::vector<ConfigProblem>& problems) {
 
 void check_sections(const Config& config, std::vector<ConfigProblem>& problems) {
   const SchedulerConfig& scheduler = config.scheduler;
-  if (scheduler.drain_deadline >= scheduler.stop_deadline) {
-    problems.push_back({"scheduler.drain_deadline", "must be less than scheduler.stop_deadline (" +
-                                                        format_duration(scheduler.stop_deadline) + "), but is " +
-                                                        format_duration(scheduler.drain_deadline)});
+  // What is killed at the last moment must still be drained in time.
+  const Duration lead = stop_kill_lead(scheduler.stop_deadline);
+  if (scheduler.drain_deadline >= lead) {
+    problems.push_back({"scheduler.drain_deadline",
+                        "must be less than a third of scheduler.stop_deadline and less than 5s (" +
+                            format_duration(lead) + "), but is " + format_duration(scheduler.drain_deadline)});
   }
   if (config.kg && config.kg->url.empty() && !config.redis) {
     problems.push_back({"kg.url", "is empty, which stands for the Redis of [redis], but there is no [redis]"});
@@ -114,6 +117,10 @@ double Config::flag_number(const std::string& name, double fallback) const {
   const auto* number = std::get_if<double>(&found->second);
   if (number != nullptr && !std::isnan(*number)) return *number;
   return fallback;
+}
+
+Duration stop_kill_lead(Duration stop_deadline) {
+  return std::min<Duration>(std::chrono::seconds(5), stop_deadline / 3);
 }
 
 LeaseTimes lease_times(const LeaseConfig& config) {

@@ -193,9 +193,7 @@ struct FeedConfig {
   std::vector<std::string> units{"stargazer"};  // unit names and globs; empty = no feed
   std::string channel = "stargazer:journal";
   std::uint32_t backlog = 50;
-  std::string directory;                     // "" = the system's journal
-  std::string stream;                        // the key of a Redis Stream that gets each entry as well; "" = none
-  std::uint32_t stream_max_length = 10'000;  // entries that the stream keeps, at least
+  std::string directory;  // "" = the system's journal
 
   bool operator==(const FeedConfig&) const = default;
 };
@@ -253,6 +251,9 @@ struct LeaseTimes {
 };
 
 LeaseTimes lease_times(const LeaseConfig& config);
+
+// How long before scheduler.stop_deadline everything that is left is killed, so that it is gone in time.
+Duration stop_kill_lead(Duration stop_deadline);
 
 // One broken relation between values: `key` is the one to change first, `problem` a sentence that names the others.
 struct ConfigProblem {

@@ -20,7 +20,7 @@ const char* name_of(EventKind kind) {
                               "worker_ended",
                               "lease_gained",
                               "lease_lost",
-                              "lease_held",
+                              "lease_held_by_other",
                               "lease_request_failed",
                               "lease_released",
                               "dependency_down",

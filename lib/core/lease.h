@@ -70,7 +70,7 @@ class Lease {
   // True while workers of the lease may be started and kept.
   bool leader() const { return state_ == State::kLeader; }
   bool ended() const { return state_ == State::kEnded; }
-  // Until when this node's workers may run at the most. REQUIRES: leader() of a contested lease.
+  // Until when this node's workers may run at the most. REQUIRES: contested, and granted at least once.
   Instant hard_kill_at() const { return granted_at_ + times_.hard_kill; }
 
  private:

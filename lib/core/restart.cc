@@ -8,7 +8,7 @@ Duration RestartPolicy::pause_after(bool crashed, Duration lasted, Random& rando
   if (!crashed || lasted > kHealthyRun) backoff_ = kCrashBackoffMin;
   const Duration pause = crashed ? backoff_ : kCleanReturnPause;
   if (crashed) backoff_ = std::min(2 * backoff_, kCrashBackoffMax);
-  return pause + random.up_to(pause / 10);
+  return std::min(pause + random.up_to(pause / 10), kCrashBackoffMax);
 }
 
 }  // namespace stargazer

@@ -2,8 +2,8 @@
 //
 // After a clean return: in 5 s. After a crash: after a back-off that begins at 1 s and doubles up to 60 s. A clean
 // return, or a run longer than 60 s, sets the back-off to 1 s again: a worker that crashes once a day has always a
-// fresh one. A tenth at most is added at random, so that workers which crashed together (the graph went away) do not
-// come back together. It never gives up.
+// fresh one. A tenth at most is added at random, though never beyond the 60 s, so that workers which crashed together
+// (the graph went away) do not come back together. It never gives up.
 #pragma once
 
 #include "core/random.h"

@@ -68,6 +68,7 @@ class Runs {
   // Those that have ended since the last call, in order.
   std::vector<FinishedRun> take_finished();
 
+  bool contains(RunId run) const { return runs_.contains(run); }
   std::size_t size() const { return runs_.size(); }
   std::size_t of_lease_count() const { return of_lease_count_; }
   // REQUIRES: `run` is not finished.

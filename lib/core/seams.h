@@ -114,7 +114,8 @@ struct LeaseReply {
   std::string cause;
 };
 
-// A configured dependency has become reachable or has gone. Until the first one of these, it counts as unreachable.
+// A configured dependency has become reachable or has gone, or is away for another cause: posted on changes only. Until
+// the first one of these, it counts as unreachable.
 struct DependencyChanged {
   Dependency dependency{};
   bool reachable = false;

@@ -26,11 +26,6 @@ struct SupervisedEntry {
   std::uint64_t failure_count = 0;
 };
 
-// How long before the stop deadline whatever is left is killed, so that it is gone in time.
-Duration kill_lead(Duration stop_deadline) {
-  return std::min<Duration>(std::chrono::seconds(5), stop_deadline / 3);
-}
-
 }  // namespace
 
 class Supervisor::Impl {
@@ -49,7 +44,9 @@ class Supervisor::Impl {
         supervised_(registry_.supervised.size()) {}
 
   void start();
-  void post(Input input) { inbox_.push_back(std::move(input)); }
+  void post(Input input) {
+    if (!stopped_) inbox_.push_back(std::move(input));
+  }
   void step();
 
   std::vector<Event> take_events() { return std::exchange(events_, {}); }
@@ -65,6 +62,7 @@ class Supervisor::Impl {
   void on_stop_requested(const StopRequested& requested, Instant now);
   void take_due(Instant now);
   void on_timer(const Timer& timer, Instant now);
+  bool means_something(const Timer& timer) const;
   void settle_finished(Instant now);
   void settle_task(const FinishedRun& finished, Instant now);
   void settle_supervised(const FinishedRun& finished, Instant now);
@@ -177,12 +175,26 @@ void Supervisor::Impl::on_stop_requested(const StopRequested& requested, Instant
   runs_.cancel_all("the scheduler is stopping", now);
   lease_.stop();
   const Duration deadline = config_.scheduler.stop_deadline;
-  timers_.add({now + deadline - kill_lead(deadline), Timer::Kind::kStopDeadline, 0});
+  timers_.add({now + deadline - stop_kill_lead(deadline), Timer::Kind::kStopDeadline, 0});
   timers_.add({now + deadline, Timer::Kind::kStopOverdue, 0});
 }
 
 void Supervisor::Impl::take_due(Instant now) {
   while (timers_.earliest() <= now) on_timer(timers_.take(), now);
+  if (timers_.worth_sweeping()) timers_.sweep([this](const Timer& timer) { return means_something(timer); });
+}
+
+bool Supervisor::Impl::means_something(const Timer& timer) const {
+  switch (timer.kind) {
+    case Timer::Kind::kTaskDue: return tasks_.waits_for(static_cast<std::uint32_t>(timer.number), timer.at);
+    case Timer::Kind::kRunTimeout:
+    case Timer::Kind::kRunGraceOver:
+    case Timer::Kind::kRunDrainOver: return runs_.contains(RunId{timer.number});
+    case Timer::Kind::kWorkerRestart:
+    case Timer::Kind::kStopDeadline:
+    case Timer::Kind::kStopOverdue: break;
+  }
+  return true;
 }
 
 void Supervisor::Impl::on_timer(const Timer& timer, Instant now) {

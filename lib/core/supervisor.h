@@ -24,8 +24,9 @@
 // A supervised worker (SPEC section 4) runs only while this node is leader; core/restart.h says when it comes back.
 // What one process goes through from start to end is the table in core/worker.h.
 //
-// Stopping: the first StopRequested starts nothing more, sends TERM to everything, KILL after each grace and to
-// everything that is left shortly before scheduler.stop_deadline; then the lease is released. The second kills at once.
+// Stopping is final for the object; a new start is a new Supervisor. The first StopRequested starts nothing more, sends
+// TERM to everything, KILL after each grace and to everything that is left shortly before scheduler.stop_deadline; then
+// the lease is released. The second kills at once.
 #pragma once
 
 #include <cstdint>

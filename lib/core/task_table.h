@@ -55,6 +55,11 @@ class TaskTable {
   RunId run(std::uint32_t index) const { return entries_[index].loop.run(); }
   std::uint64_t run_count(std::uint32_t index) const { return entries_[index].run_count; }
   std::uint64_t failure_count(std::uint32_t index) const { return entries_[index].failure_count; }
+  // Whether the task waits for this very instant.
+  bool waits_for(std::uint32_t index, Instant due) const {
+    const Loop& loop = entries_[index].loop;
+    return loop.state() == Loop::State::kWaiting && loop.due() == due;
+  }
   PoolIndex pool(std::uint32_t index) const { return entries_[index].pool; }
   std::size_t size() const { return entries_.size(); }
 

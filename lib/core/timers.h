@@ -2,7 +2,9 @@
 // they were asked for.
 //
 // Nothing is cancelled. Whoever takes a timer out looks whether it still means something (is the task waiting for this
-// very instant? is the run still there?) and ignores it otherwise, which is cheaper than finding it here.
+// very instant? is the run still there?) and ignores it otherwise, which is cheaper than finding it here. So that a
+// million short runs with an hour's timeout do not leave a million timers behind, those that mean nothing any more are
+// swept out whenever the queue has doubled.
 #pragma once
 
 #include <algorithm>
@@ -47,6 +49,16 @@ class Timers {
     return timer;
   }
 
+  // True when the queue has doubled since the last sweep.
+  bool worth_sweeping() const { return heap_.size() > 2 * swept_size_ + kSweepSizeMin; }
+  // Drops every timer of which `means_something` says no. The order of the others stays.
+  template <typename Predicate>
+  void sweep(const Predicate& means_something) {
+    std::erase_if(heap_, [&](const Entry& entry) { return !means_something(entry.timer); });
+    std::make_heap(heap_.begin(), heap_.end(), later);
+    swept_size_ = heap_.size();
+  }
+
   std::size_t size() const { return heap_.size(); }
   void reserve(std::size_t count) { heap_.reserve(count); }
 
@@ -60,7 +72,10 @@ class Timers {
     return a.timer.at != b.timer.at ? a.timer.at > b.timer.at : a.sequence > b.sequence;
   }
 
+  static constexpr std::size_t kSweepSizeMin = 1024;
+
   std::vector<Entry> heap_;
+  std::size_t swept_size_ = 0;
   std::uint64_t next_sequence_ = 0;
 };
 

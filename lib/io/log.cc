@@ -117,6 +117,12 @@ void write_to_journal(const LogRecord& record) {
   sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
 }
 
+std::size_t bytes_of(const LogRecord& record) {
+  std::size_t bytes = record.message.size();
+  for (const auto& [name, value] : record.fields) bytes += name.size() + value.size();
+  return bytes;
+}
+
 // What the writing thread needs; shared with it, so that a thread which hangs in a write can be left behind.
 struct Queue {
   std::mutex mutex;
@@ -126,6 +132,7 @@ struct Queue {
   bool ending = false;
   bool ended = false;
   std::atomic<std::size_t> size = 0;
+  std::atomic<std::size_t> bytes = 0;
   std::atomic<std::uint64_t> dropped = 0;
 };
 
@@ -142,6 +149,7 @@ void write_all(const std::shared_ptr<Queue>& queue, bool to_journal) {
     for (const LogRecord& record : batch) {
       write(record);
       --queue->size;
+      queue->bytes -= bytes_of(record);
     }
     if (dropped > 0) {
       write({Priority::kWarning, "the log was too slow: " + std::to_string(dropped) + " lines were dropped", {}});
@@ -180,17 +188,19 @@ class Log::Impl {
   void write(LogRecord record) {
     if (record.priority > threshold_) return;
     const std::lock_guard lock(queue_->mutex);
-    if (queue_->size >= kQueueMax) {
+    const std::size_t bytes = bytes_of(record);
+    if (queue_->size >= kQueueMax || queue_->bytes + bytes > kQueueBytesMax) {
       ++queue_->dropped;
       ++queue_->dropped_unsaid;
       return;
     }
     ++queue_->size;
+    queue_->bytes += bytes;
     queue_->records.push_back(std::move(record));
     queue_->changed.notify_all();
   }
 
-  bool congested() const { return queue_->size > kQueueMax / 2; }
+  bool congested() const { return queue_->size > kQueueMax / 2 || queue_->bytes > kQueueBytesMax / 2; }
   std::uint64_t dropped_count() const { return queue_->dropped; }
 
  private:

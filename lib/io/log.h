@@ -32,8 +32,9 @@ enum class LogTarget : std::uint8_t {
 
 class Log {
  public:
-  // Records waiting for the writer; beyond it they are dropped.
+  // Records waiting for the writer, and their bytes; beyond either they are dropped.
   static constexpr std::size_t kQueueMax = 8192;
+  static constexpr std::size_t kQueueBytesMax = std::size_t{8} * 1024 * 1024;
 
   Log(LogTarget target, Priority threshold);
   // Writes what is queued, waiting for at most a second, and ends the thread.
@@ -44,7 +45,7 @@ class Log {
   // Queues a record whose priority is at or above the threshold. Never blocks; may be called from any thread.
   void write(LogRecord record);
 
-  // True while more than half of the queue is used.
+  // True while more than half of the queue is used, by records or by bytes.
   bool congested() const;
   std::uint64_t dropped_count() const;
 

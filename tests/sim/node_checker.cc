@@ -227,7 +227,7 @@ void NodeChecker::plan_restart(Subject& subject, bool crashed, Duration lasted, 
   const Duration pause = crashed ? subject.backoff : seconds(5);
   if (crashed) subject.backoff = std::min<Duration>(2 * subject.backoff, seconds(60));
   subject.earliest = now + pause;
-  subject.latest = subject.earliest + pause / 10;
+  subject.latest = now + std::min<Duration>(pause + pause / 10, seconds(60));
 }
 
 }  // namespace stargazer::sim

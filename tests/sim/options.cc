@@ -79,7 +79,7 @@ Config draw_config(Random& random, std::uint32_t task_count) {
   draw_dependencies(random, config);
   config.scheduler.max_concurrent_runs = static_cast<std::uint32_t>(1 + random.below(16));
   config.scheduler.stop_deadline = between(random, seconds(10), seconds(40));
-  config.scheduler.drain_deadline = between(random, milliseconds(100), seconds(3));
+  config.scheduler.drain_deadline = between(random, milliseconds(100), milliseconds(1500));
   config.pools["a"].limit = static_cast<std::uint32_t>(1 + random.below(2));
   config.pools["b"].limit = static_cast<std::uint32_t>(1 + random.below(4));
   config.lease.ttl = kTtls[random.below(kTtls.size())];

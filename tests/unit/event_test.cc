@@ -31,7 +31,7 @@ TEST_CASE("every kind of event has its name", "[event]") {
       {EventKind::kWorkerEnded, "worker_ended"},
       {EventKind::kLeaseGained, "lease_gained"},
       {EventKind::kLeaseLost, "lease_lost"},
-      {EventKind::kLeaseHeldByOther, "lease_held"},
+      {EventKind::kLeaseHeldByOther, "lease_held_by_other"},
       {EventKind::kLeaseRequestFailed, "lease_request_failed"},
       {EventKind::kLeaseReleased, "lease_released"},
       {EventKind::kDependencyDown, "dependency_down"},

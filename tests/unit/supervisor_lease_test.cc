@@ -102,7 +102,7 @@ TEST_CASE("only the leader runs supervised workers and the leader's tasks", "[su
   node.step();
   CHECK(node.store.take_requests() == Lines{"acquire"});
   node.answer(Answer::kHeld, "other");
-  CHECK(node.take_lines() == Lines{"dependency_up redis", "lease_held: other"});
+  CHECK(node.take_lines() == Lines{"dependency_up redis", "lease_held_by_other: other"});
 
   node.run_until(10s);
   CHECK(node.store.take_requests() == Lines{"acquire"});
@@ -119,7 +119,7 @@ TEST_CASE("a lost lease stops what runs in its name, and a regained one starts i
   CHECK(node.store.take_requests() == Lines{"renew"});
   node.answer(Answer::kHeld, "other");
   CHECK(node.take_calls() == Lines{"TERM 2", "TERM 3"});
-  CHECK(node.take_lines() == Lines{"lease_held: other", "lease_lost: lost to other"});
+  CHECK(node.take_lines() == Lines{"lease_held_by_other: other", "lease_lost: lost to other"});
   CHECK(node.supervisor->status().at(1).running);  // a task of every node goes on
 
   node.end(2, kTerminated);
@@ -200,5 +200,5 @@ TEST_CASE("a worker that ends in the step in which the lease is lost ended by it
   node.answer(Answer::kHeld, "other");
   CHECK(node.take_calls().empty());
   CHECK(node.take_lines() ==
-        Lines{"worker_ended w 1 failed: exit code 1", "lease_held: other", "lease_lost: lost to other"});
+        Lines{"worker_ended w 1 failed: exit code 1", "lease_held_by_other: other", "lease_lost: lost to other"});
 }

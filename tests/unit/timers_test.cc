@@ -49,3 +49,16 @@ TEST_CASE("timers come out in order while others are added", "[timers]") {
   }
   CHECK(timers.size() == 1000 - taken);
 }
+
+TEST_CASE("timers that mean nothing any more are swept out when the queue has doubled", "[timers]") {
+  Timers timers;
+  std::uint64_t number = 0;
+  while (!timers.worth_sweeping()) timers.add({at(1h), Timer::Kind::kRunTimeout, number++});
+  const std::size_t full = timers.size();
+  timers.sweep([](const Timer& timer) { return timer.number % 100 == 0; });
+  CHECK(timers.size() == (full + 99) / 100);
+  CHECK_FALSE(timers.worth_sweeping());
+  for (std::uint64_t expected = 0; timers.earliest() != kNever; expected += 100) {
+    CHECK(timers.take().number == expected);
+  }
+}
