@@ -1,4 +1,4 @@
-"""Bad configuration through the program itself: exit 78, and a line that names the place, the fault and what is allowed."""
+"""Bad configuration through the program itself: exit 78, and a line with the place, the fault and what is allowed."""
 
 import json
 import unittest
@@ -34,7 +34,8 @@ class ConfigurationThatIsBad(harness.DaemonTest):
                     r'main\.toml:4:1: tasks\.a\.intervall: .*interval')
 
     def test_wrong_type(self):
-        self.refuse(self.text('[tasks.a]\ninterval = "1m"\ncommand = "/bin/true"\n'), r"main\.toml:5:\d+: tasks\.a\.command: ")
+        self.refuse(self.text('[tasks.a]\ninterval = "1m"\ncommand = "/bin/true"\n'),
+                    r"main\.toml:5:\d+: tasks\.a\.command: ")
 
     def test_duration_of_parsecs(self):
         self.refuse(self.text('[tasks.a]\ninterval = "5 parsecs"\ncommand = ["/bin/true"]\n'),
@@ -46,14 +47,16 @@ class ConfigurationThatIsBad(harness.DaemonTest):
 
     def test_two_names_for_one_task(self):
         self.refuse(self.text(TASK + '[tasks.b]\ninterval = "1m"\naliases = ["c"]\ncommand = ["/bin/true"]\n'
-                              '[tasks.c]\nenabled = false\n'), r"main\.toml:\d+:\d+: tasks\.c: .*two names for one task")
+                              '[tasks.c]\nenabled = false\n'),
+                    r"main\.toml:\d+:\d+: tasks\.c: .*two names for one task")
 
     def test_one_task_twice(self):
         self.refuse(self.text(TASK + TASK), r"main\.toml:\d+:\d+: ")
 
     def test_one_task_twice_in_json(self):
         path = self.folder / "main.json"
-        path.write_text('{"scheduler": {"catalogue": ""}, "tasks": {\n"a": {"interval": 60, "command": ["/bin/true"]},\n'
+        path.write_text('{"scheduler": {"catalogue": ""}, "tasks": {\n'
+                        '"a": {"interval": 60, "command": ["/bin/true"]},\n'
                         '"a": {"interval": 60, "command": ["/bin/true"]}}}')
         self.refuse(path, r"main\.json:3:\d+: tasks\.a: ")
 
@@ -78,14 +81,16 @@ class ConfigurationThatIsBad(harness.DaemonTest):
         self.refuse(self.text("[tasks.a\n"), r"main\.toml:3:\d+: ")
 
     def test_password_file_that_is_not_there(self):
-        self.refuse(self.text('[redis]\npassword_file = "/no/such/secret"\n'), r"main\.toml: .*/no/such/secret: No such file")
+        self.refuse(self.text('[redis]\npassword_file = "/no/such/secret"\n'),
+                    r"main\.toml: .*/no/such/secret: No such file")
 
     def test_bad_redis_url_does_not_show_its_password(self):
         errors = self.refuse(self.text('[redis]\nurl = "redis://user:hunter2@host:port/0"\n'), r"main\.toml.*redis")
         self.assertNotIn("hunter2", errors)
 
     def test_everything_at_once(self):
-        errors = self.refuse(self.text('[lease]\nttl = "30s"\nsoft_stop = "29s"\n[tasks.a]\ninterval = "1 fortnight"\npool = "x"\n'
+        errors = self.refuse(self.text('[lease]\nttl = "30s"\nsoft_stop = "29s"\n'
+                                        '[tasks.a]\ninterval = "1 fortnight"\npool = "x"\n'
                                        'command = ["/bin/true"]\n[nodee]\n'))
         for key in ("lease", "tasks.a.interval", "nodee"):
             self.assertIn(key, errors)
@@ -143,7 +148,8 @@ class TheShippedConfiguration(harness.DaemonTest):
                     self.assertIn(f"opt-in flag {opt_in} is not set", task["reason"])
         scheduled = {task["name"]: task["reason"] for task in report["tasks"] if task["scheduled"]}
         self.assertEqual(scheduled, {"journal_stream": None})
-        self.assertEqual({worker["name"] for worker in report["supervised"]}, {"limbic_dedup_worker", "limbic_org_worker"})
+        self.assertEqual({worker["name"] for worker in report["supervised"]},
+                         {"limbic_dedup_worker", "limbic_org_worker"})
 
     def everything_configured(self, chat_llm):
         """Every dependency configured, every flag set, and every job one that can run here."""

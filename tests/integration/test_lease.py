@@ -16,7 +16,8 @@ LEASE = 'ttl = "3s"'
 class SeveralDaemons(harness.DaemonTest):
     def node(self, name, server):
         path = self.config(TEXT, name=f"{name}.toml", redis_url=server.url, lease=LEASE)
-        path.write_text(path.read_text().replace("[node]\n", f'[node]\nid = "{name}"\n').replace("/state", f"/state-{name}"))
+        text = path.read_text().replace("[node]\n", f'[node]\nid = "{name}"\n')
+        path.write_text(text.replace("/state", f"/state-{name}"))
         daemon = harness.Daemon(path)
         self.addCleanup(self._end, daemon)
         return daemon

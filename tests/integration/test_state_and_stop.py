@@ -52,7 +52,8 @@ class StateDirectoryThatCannotBeWritten(harness.DaemonTest):
         """A file system of our own on the state directory."""
         state = self.folder / "state"
         state.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", state], capture_output=True, text=True)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", state],
+                                 capture_output=True, text=True)
         if mounted.returncode != 0:
             self.skipTest(f"mount is not permitted here: {mounted.stderr.strip()}")
         self.addCleanup(subprocess.run, ["umount", "-l", state], check=False)
@@ -61,7 +62,8 @@ class StateDirectoryThatCannotBeWritten(harness.DaemonTest):
     def test_read_only(self):
         self.mount("ro,size=64k")
         daemon = self.daemon(TASK + BEAT)
-        daemon.wait_for(r"warning\s+node\.state_dir cannot be written: .*Read-only file system; the daemon runs, but will "
+        daemon.wait_for(r"warning\s+node\.state_dir cannot be written: .*Read-only file system; "
+                        r"the daemon runs, but will "
                         r"not remember last ends across a restart")
         daemon.wait_for("daily: ok")
         daemon.wait_for("beat: ok", count=3)
@@ -87,7 +89,8 @@ class StateDirectoryThatCannotBeWritten(harness.DaemonTest):
             with self.assertRaises(OSError):
                 while True:
                     filler.write(b"\0" * 4096)
-        place = daemon.wait_for(r"warning\s+last ends cannot be remembered: .*No space left on device; tried again", start=place)
+        place = daemon.wait_for(r"warning\s+last ends cannot be remembered: .*No space left on device; tried again",
+                                start=place)
         place = daemon.wait_for("often: ok", start=place, count=3)
         (state / "filler").unlink()
         daemon.wait_for("last ends are remembered again", start=place)
@@ -169,8 +172,10 @@ class TwoHundredCycles(harness.DaemonTest):
         draw = random.Random(20261123)
         text = (
             '[lease]\nttl = "3s"\n'
-            '[tasks.fast]\ninterval = "100ms"\nrequires = ["redis"]\ncommand = ["/bin/sh", "-c", "echo x; sleep 0.05"]\n'
-            '[tasks.forks]\ninterval = "100ms"\ncommand = ["/bin/sh", "-c", "sleep 100 & setsid sleep 100 & sleep 0.1"]\n'
+            '[tasks.fast]\ninterval = "100ms"\nrequires = ["redis"]\n'
+            'command = ["/bin/sh", "-c", "echo x; sleep 0.05"]\n'
+            '[tasks.forks]\ninterval = "100ms"\n'
+            'command = ["/bin/sh", "-c", "sleep 100 & setsid sleep 100 & sleep 0.1"]\n'
             '[tasks.journal]\ninterval = "1s"\nrequires = ["redis"]\nnative = "journal_feed"\n'
             '[supervised.crashes]\ncommand = ["/bin/sh", "-c", "sleep 0.2; exit 1"]\n'
             f'[feed]\ndirectory = "{self.folder}"\n'
