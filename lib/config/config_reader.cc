@@ -78,6 +78,7 @@ std::string catalogue_of(const std::vector<NamedDocument>& documents) {
 
 ConfigOutcome read_documents(std::vector<NamedDocument> documents, std::size_t main, bool files_missing) {
   std::vector<std::string> files;
+  files.reserve(documents.size());
   for (const NamedDocument& document : documents) files.push_back(document.file);
   ProblemList problems(std::move(files));
   ConfigDraft draft;

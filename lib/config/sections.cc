@@ -163,6 +163,7 @@ constexpr std::array kSections{
 
 std::vector<std::string_view> section_names() {
   std::vector<std::string_view> names;
+  names.reserve(std::size(kSections));
   for (const Section& section : kSections) names.push_back(section.name);
   return names;
 }

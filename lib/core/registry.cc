@@ -106,7 +106,7 @@ std::string scheduled_line(const Registry& registry) {
   for (const PlannedTask& task : registry.tasks) {
     if (task.scheduled) names.push_back(task.config.name);
   }
-  const std::string counts =
+  std::string counts =
       "scheduled " + std::to_string(names.size()) + " of " + std::to_string(registry.tasks.size()) + " tasks";
   constexpr std::size_t kNamesShownMax = 100;
   const std::size_t more = names.size() > kNamesShownMax ? names.size() - kNamesShownMax : 0;

@@ -111,8 +111,9 @@ void write_to_journal(const LogRecord& record) {
   std::vector<std::string> assignments{"MESSAGE=" + record.message,
                                        "PRIORITY=" + std::to_string(static_cast<int>(record.priority)),
                                        std::string("SYSLOG_IDENTIFIER=") + kIdentifier};
-  for (const auto& [name, value] : record.fields) assignments.push_back(name + "=" + value);
+  for (const auto& [name, value] : record.fields) assignments.emplace_back(name).append("=").append(value);
   std::vector<iovec> parts;
+  parts.reserve(assignments.size());
   for (std::string& assignment : assignments) parts.push_back({assignment.data(), assignment.size()});
   sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
 }

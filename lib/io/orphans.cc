@@ -31,7 +31,7 @@ std::vector<pid_t> children() {
 // The run that a process belongs to after its environment, or "" when it does not say.
 std::string run_id_of(pid_t pid) {
   constexpr std::string_view kName = "STARGAZER_RUN_ID=";
-  constexpr std::streamsize kEnvironmentBytesMax = 256 * 1024;
+  constexpr std::streamsize kEnvironmentBytesMax = 262'144;
   std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
   std::string environment(kEnvironmentBytesMax, '\0');
   file.read(environment.data(), kEnvironmentBytesMax);

@@ -104,7 +104,7 @@ Status RunMemory::check_writable(const std::string& state_dir) {
 
 class RunMemory::Impl {
  public:
-  Impl(uv_loop_t* loop, std::string state_dir, LastEnds known, std::function<void(const std::string&)> on_problem)
+  Impl(uv_loop_t* loop, const std::string& state_dir, LastEnds known, std::function<void(const std::string&)> on_problem)
       : loop_(loop), path_(file_in(state_dir)), ends_(std::move(known)), on_problem_(std::move(on_problem)) {}
 
   void record(const std::string& task, WallTime end) {
@@ -163,9 +163,9 @@ class RunMemory::Impl {
   bool write_again_ = false;
 };
 
-RunMemory::RunMemory(uv_loop_t* loop, std::string state_dir, LastEnds known,
+RunMemory::RunMemory(uv_loop_t* loop, const std::string& state_dir, LastEnds known,
                      std::function<void(const std::string&)> on_problem)
-    : impl_(std::make_unique<Impl>(loop, std::move(state_dir), std::move(known), std::move(on_problem))) {}
+    : impl_(std::make_unique<Impl>(loop, state_dir, std::move(known), std::move(on_problem))) {}
 RunMemory::~RunMemory() = default;
 void RunMemory::record(const std::string& task, WallTime end) {
   impl_->record(task, end);

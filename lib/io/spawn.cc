@@ -15,8 +15,6 @@
 #include "io/pidfd.h"
 #include "io/system_error.h"
 
-extern char** environ;
-
 namespace stargazer {
 namespace {
 
@@ -151,7 +149,7 @@ std::vector<std::string> worker_environment(const Environment& added) {
     const std::string name(text.substr(0, text.find('=')));
     if (!belongs_to_the_daemon(name) && !added.contains(name)) all.emplace_back(text);
   }
-  for (const auto& [name, value] : added) all.push_back(name + "=" + value);
+  for (const auto& [name, value] : added) all.emplace_back(name).append("=").append(value);
   return all;
 }
 
