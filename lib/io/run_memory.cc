@@ -104,7 +104,8 @@ Status RunMemory::check_writable(const std::string& state_dir) {
 
 class RunMemory::Impl {
  public:
-  Impl(uv_loop_t* loop, const std::string& state_dir, LastEnds known, std::function<void(const std::string&)> on_problem)
+  Impl(uv_loop_t* loop, const std::string& state_dir, LastEnds known,
+       std::function<void(const std::string&)> on_problem)
       : loop_(loop), path_(file_in(state_dir)), ends_(std::move(known)), on_problem_(std::move(on_problem)) {}
 
   void record(const std::string& task, WallTime end) {

@@ -39,7 +39,8 @@ class RunMemory {
 
   // `on_problem` is called on the loop when the state of writing changes: with the cause when it fails for the first
   // time or for a new cause, and with "" when it works again.
-  RunMemory(uv_loop_t* loop, const std::string& state_dir, LastEnds known, std::function<void(const std::string&)> on_problem);
+  RunMemory(uv_loop_t* loop, const std::string& state_dir, LastEnds known,
+            std::function<void(const std::string&)> on_problem);
   ~RunMemory();
   RunMemory(const RunMemory&) = delete;
   RunMemory& operator=(const RunMemory&) = delete;

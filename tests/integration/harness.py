@@ -184,13 +184,14 @@ def children_of(pid):
         return []
 
 
-def descendants_with(environment_text):
-    """Every process on the machine whose environment holds `environment_text`."""
+def processes_with(*assignments):
+    """Every process on the machine whose environment holds all of `assignments` ("NAME=value")."""
+    wanted = {assignment.encode() for assignment in assignments}
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                if environment_text.encode() in (entry / "environ").read_bytes():
+                if wanted <= set((entry / "environ").read_bytes().split(b"\0")):
                     found.append(int(entry.name))
     return found
 
@@ -213,6 +214,12 @@ class DaemonTest(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="stargazer-test-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        # Inherited by every worker of this test's daemons, so that those of another test are not taken for ours.
+        os.environ["TEST_FOLDER"] = str(self.folder)
+
+    def workers_of(self, task):
+        """The processes of a task or supervised worker that live, whoever their parent is by now."""
+        return processes_with(f"STARGAZER_TASK={task}", f"TEST_FOLDER={self.folder}")
 
     def redis(self, *arguments):
         server = RedisServer(self.folder, *arguments)

@@ -95,7 +95,7 @@ class JobsThatMisbehave(harness.DaemonTest):
             r"warning\s+bad: has not ended on TERM, its process group gets KILL",
             r"error\s+bad: stopped after .*: it ran longer than its timeout of 500ms; runs again after its interval",
         )
-        self.assertEqual(harness.descendants_with("STARGAZER_TASK=bad"), [])
+        self.assertEqual(self.workers_of("bad"), [])
         self.assert_lives_and_stops(daemon)
 
     def test_command_that_forks_and_leaves(self):
@@ -103,7 +103,7 @@ class JobsThatMisbehave(harness.DaemonTest):
         script = "sleep 1000 & setsid sleep 1000 & echo leaving"
         daemon = self.run_beside_healthy(f'interval = "1h"\ncommand = ["/bin/sh", "-c", "{script}"]', r"bad: ok after")
         harness.wait_until(
-            lambda: harness.descendants_with("STARGAZER_TASK=bad") == [], "something is left of the run"
+            lambda: self.workers_of("bad") == [], "something is left of the run"
         )
         self.assert_lives_and_stops(daemon)
 

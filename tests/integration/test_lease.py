@@ -23,7 +23,7 @@ class SeveralDaemons(harness.DaemonTest):
         return daemon
 
     def workers(self):
-        return harness.descendants_with("STARGAZER_TASK=worker")
+        return self.workers_of("worker")
 
     def test_one_leader_and_its_successor(self):
         server = self.redis()

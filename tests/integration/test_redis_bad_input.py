@@ -111,7 +111,7 @@ class RedisThatMisbehaves(harness.DaemonTest):
         server.pause()
         place = daemon.wait_for(r"the lease is gone \(not renewed for 1\.8", start=place)
         place = daemon.wait_for("long: stopped", start=place)
-        self.assertEqual(harness.descendants_with("STARGAZER_TASK=long"), [])
+        self.assertEqual(self.workers_of("long"), [])
         server.resume()
         place = daemon.wait_for("this node is the leader", start=place)
         daemon.wait_for("long: supervised worker started", start=place)

@@ -112,12 +112,12 @@ class Stopping(harness.DaemonTest):
         )
         daemon.wait_for("task: started")
         daemon.wait_for("worker: supervised worker started")
-        harness.wait_until(lambda: len(harness.descendants_with("STARGAZER_TASK=task")) == 3, "the task has not forked")
+        harness.wait_until(lambda: len(self.workers_of("task")) == 3, "the task has not forked")
         self.assertEqual(daemon.stop(), 0)
         self.assertIn("stopping on SIGTERM", daemon.log())
         self.assertRegex(daemon.log(), r"task: stopped after .*: the scheduler is stopping")
         for name in ("task", "worker"):
-            self.assertEqual(harness.descendants_with(f"STARGAZER_TASK={name}"), [])
+            self.assertEqual(self.workers_of(name), [])
 
     def test_sigint(self):
         daemon = self.daemon(BEAT)
@@ -150,7 +150,7 @@ class Stopping(harness.DaemonTest):
         began = time.monotonic()
         self.assertEqual(daemon.stop(), 0)
         self.assertLess(time.monotonic() - began, 12 + 3)
-        self.assertEqual(harness.descendants_with("STARGAZER_TASK=deaf"), [])
+        self.assertEqual(self.workers_of("deaf"), [])
 
 
 def descriptors(pid):
@@ -195,7 +195,7 @@ class TwoHundredCycles(harness.DaemonTest):
                 self.assertEqual(process.returncode, 0, errors.decode(errors="replace"))
                 self.assertLess(time.monotonic() - began, 20)
                 for name in ("fast", "forks", "crashes"):
-                    self.assertEqual(harness.descendants_with(f"STARGAZER_TASK={name}"), [])
+                    self.assertEqual(self.workers_of(name), [])
 
     def test_no_descriptor_is_leaked_while_it_runs(self):
         server = self.redis()
