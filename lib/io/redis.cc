@@ -83,6 +83,7 @@ class Redis::Impl {
 
   State state_ = State::kWaiting;
   std::optional<bool> reported_;
+  std::string reported_cause_;
   std::string cause_ = "connecting";  // why it is not ready
   std::size_t attempts_ = 0;
   Nanoseconds attempt_at_ = 0;        // kWaiting: of the next attempt
@@ -193,8 +194,9 @@ void Redis::Impl::retire_stream() {
 }
 
 void Redis::Impl::report(bool reachable, const std::string& cause) {
-  if (state_ == State::kClosed || reported_ == reachable) return;
+  if (state_ == State::kClosed || (reported_ == reachable && reported_cause_ == cause)) return;
   reported_ = reachable;
+  reported_cause_ = cause;
   if (on_state_) on_state_(reachable, cause);
 }
 

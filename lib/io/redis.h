@@ -44,7 +44,7 @@ class Redis {
   };
 
   // Called from the loop on every change: reachable with an empty cause, or unreachable with the reason and what
-  // happens next. The first failed attempt counts as a change.
+  // happens next. The first failed attempt counts as a change, and so does another reason.
   using StateCallback = std::function<void(bool reachable, const std::string& cause)>;
 
   // Begins to connect at once. `loop` must outlive the object, and must run once more after close() for its handles.
