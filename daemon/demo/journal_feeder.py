@@ -9,7 +9,7 @@ import sys
 import time
 
 UNIT = "stargazer.service"
-PAUSE_S = 0.7
+PAUSE_S = 0.25
 MESSAGES = (
     "connected to the gateway as Stargazer",
     "answered a message in #lounge",
