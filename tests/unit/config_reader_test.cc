@@ -115,6 +115,7 @@ TEST_CASE("each single mistake is one line with its place, key, cause and what i
       {"[node]\nid = \"caf\xE9\"\n", "a.toml:2:10: not UTF-8"},
       {"[node]\n[node]\n", "a.toml:2:1: syntax error: "},
       {"[%node]\n", "a.toml:1:2: syntax error: "},
+      {"\xEF\xBA\xBF = 1\n", "a.toml:1:1: syntax error: "},
   }));
   INFO(text);
   const std::string problem = problem_of(read_toml(text));
