@@ -74,7 +74,7 @@ std::string one_line(std::string_view text, std::size_t bytes_max) {
   return text.empty() ? line : line + "…";
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "\"" + one_line(text, kShownBytesMax) + "\"";
 }
 

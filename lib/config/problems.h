@@ -58,7 +58,7 @@ class ProblemList {
 std::string one_line(std::string_view text, std::size_t bytes_max);
 
 // `text` in double quotes, short enough for a message.
-std::string quoted(std::string_view text);
+std::string in_quotes(std::string_view text);
 
 // The candidate that `text` is most likely a misspelling of; "" when none is near.
 std::string nearest(std::string_view text, const std::vector<std::string_view>& candidates);

@@ -20,7 +20,7 @@ std::optional<std::size_t> choice_of(const Node& node, const std::vector<std::st
   for (std::size_t word = 0; text != nullptr && word < words.size(); ++word) {
     if (words[word] == *text) return word;
   }
-  const std::string found = text == nullptr ? kind_name(node) : quoted(*text);
+  const std::string found = text == nullptr ? kind_name(node) : in_quotes(*text);
   place.problem(entry, "is " + found + suggestion(text == nullptr ? "" : *text, words));
   return std::nullopt;
 }
@@ -175,8 +175,8 @@ void register_aliases(TaskDraft& task, const std::vector<std::string>& before, C
   for (const std::string& alias : task.aliases) {
     const auto [found, is_new] = draft.task_by_name.emplace(alias, &task);
     if (is_new || found->second == &task) continue;
-    place.problem(from, "two names for one task: its alias " + quoted(alias) + " already names the task " +
-                            quoted(found->second->name) + "; allowed is a name of its own");
+    place.problem(from, "two names for one task: its alias " + in_quotes(alias) + " already names the task " +
+                            in_quotes(found->second->name) + "; allowed is a name of its own");
   }
 }
 
@@ -196,7 +196,7 @@ void read_tasks(const Entry& from, ConfigDraft& draft, const Place& place) {
     }
     if (const auto [first, is_new] = read_here.emplace(task, &entry); !is_new) {
       task->spelled_twice = true;
-      return place.problem(entry, "two names for one task: " + quoted(first->second->key) + " at " +
+      return place.problem(entry, "two names for one task: " + in_quotes(first->second->key) + " at " +
                                       place.problems.shown(place.origin_of(first->second->at)) +
                                       " is the same task; allowed is one table a task in a file");
     }

@@ -200,7 +200,7 @@ std::string plugin_job(const std::string& text) {
 }
 
 std::string native_job(const std::string& text) {
-  return text == "journal_feed" ? "" : quoted(text) + " is not a native job, allowed is \"journal_feed\"";
+  return text == "journal_feed" ? "" : in_quotes(text) + " is not a native job, allowed is \"journal_feed\"";
 }
 
 std::string command_line(const std::vector<std::string>& texts) {
@@ -220,7 +220,7 @@ std::string unit_names(const std::vector<std::string>& texts) {
 
 std::string task_names(const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
-    if (std::string problem = name_problem(text); !problem.empty()) return quoted(text) + " " + problem;
+    if (std::string problem = name_problem(text); !problem.empty()) return in_quotes(text) + " " + problem;
   }
   return "";
 }

@@ -116,7 +116,8 @@ Result<std::string> format_redis_command(const std::vector<std::string>& args) {
     sizes.push_back(arg.size());
   }
   char* formatted = nullptr;
-  const int size = redisFormatCommandArgv(&formatted, static_cast<int>(args.size()), starts.data(), sizes.data());
+  // An int up to hiredis 0.14, a long long since 1.0.
+  const auto size = redisFormatCommandArgv(&formatted, static_cast<int>(args.size()), starts.data(), sizes.data());
   if (size < 0) return Error("out of memory for a command");
   std::string bytes(formatted, static_cast<std::size_t>(size));
   redisFreeCommand(formatted);
