@@ -263,7 +263,7 @@ void Supervisor::Impl::start_tasks(Instant now) {
   for (const std::uint32_t index : tasks_.take_newly_held()) {
     Event& event = tell(EventKind::kTaskHeld, now);
     event.task = tasks_.plan(index).config.name;
-    event.detail = tasks_.why(index, now);
+    event.detail = tasks_.hold_reason(index, now);
   }
 }
 

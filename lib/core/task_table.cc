@@ -127,10 +127,14 @@ std::string TaskTable::why(std::uint32_t index, Instant now) const {
     case Loop::State::kDue: break;
     case Loop::State::kRunning: assert(false);
   }
-  const std::string since = "due for " + approximate_duration(now - loop.due()) + ", but ";
-  if (!gates_.open(tasks_[index].config)) return since + gates_.closed_reason(tasks_[index].config, now);
+  const std::string held = hold_reason(index, now);
+  return held.empty() ? "due now" : "due for " + approximate_duration(now - loop.due()) + ", but " + held;
+}
+
+std::string TaskTable::hold_reason(std::uint32_t index, Instant now) const {
+  if (!gates_.open(tasks_[index].config)) return gates_.closed_reason(tasks_[index].config, now);
   const PoolIndex pool = entries_[index].pool;
-  return pools_.has_room(pool) ? "due now" : since + pools_.full_reason(pool);
+  return pools_.has_room(pool) ? "" : pools_.full_reason(pool);
 }
 
 }  // namespace stargazer

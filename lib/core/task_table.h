@@ -63,6 +63,8 @@ class TaskTable {
   PoolIndex pool(std::uint32_t index) const { return entries_[index].pool; }
   std::size_t size() const { return entries_.size(); }
 
+  // What keeps a task that is due from starting: a closed gate or a full pool; "" when nothing does. REQUIRES: due.
+  std::string hold_reason(std::uint32_t index, Instant now) const;
   // Why a task that is not running is not. REQUIRES: !running(index).
   std::string why(std::uint32_t index, Instant now) const;
 

@@ -57,7 +57,7 @@ Line line_of(const Event& event) {
   switch (event.kind) {
     case EventKind::kRunStarted: return {Priority::kDebug, event.task + ": started"};
     case EventKind::kRunEnded: return run_ended(event);
-    case EventKind::kTaskHeld: return {Priority::kInfo, event.task + ": held back, " + event.detail};
+    case EventKind::kTaskHeld: return {Priority::kInfo, event.task + ": held back: " + event.detail};
     case EventKind::kStopEscalated:
       return {Priority::kWarning, event.task + ": has not ended on TERM, its process group gets KILL"};
     case EventKind::kOutputAbandoned:

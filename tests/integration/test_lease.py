@@ -35,7 +35,7 @@ class SeveralDaemons(harness.DaemonTest):
 
         second = self.node("second", server)
         second.wait_for("the lease is held by first: this node follows")
-        place = second.wait_for("leaders: held back, .* but this node is not the leader")
+        place = second.wait_for("leaders: held back: this node is not the leader")
         second.wait_for("everyones: ok", start=place, count=3)
         self.assertEqual(len(self.workers()), 1)
 

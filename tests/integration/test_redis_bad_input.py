@@ -16,7 +16,7 @@ LEASE = 'ttl = "3s"'
 class RedisThatMisbehaves(harness.DaemonTest):
     def assert_held_and_free(self, daemon, start=0):
         """The task that needs Redis is held back with the reason, the other one runs."""
-        place = daemon.wait_for(r"needy: held back, due for .*, but redis has been unreachable for", start=start)
+        place = daemon.wait_for(r"needy: held back: redis has been unreachable for", start=start)
         return daemon.wait_for("free: ok", start=place, count=3)
 
     def test_down_at_start_and_there_later(self):

@@ -35,7 +35,7 @@ std::vector<Expected> all_kinds() {
   using P = Priority;
   return {
       {event_of(K::kRunStarted), P::kDebug, "kg_decay: started"},
-      {event_of(K::kTaskHeld, "kg is unreachable"), P::kInfo, "kg_decay: held back, kg is unreachable"},
+      {event_of(K::kTaskHeld, "kg is unreachable"), P::kInfo, "kg_decay: held back: kg is unreachable"},
       {event_of(K::kStopEscalated), P::kWarning, "kg_decay: has not ended on TERM, its process group gets KILL"},
       {event_of(K::kOutputAbandoned), P::kWarning,
        "kg_decay: has ended, but a process it left behind holds its output open; what that still writes is not read"},
