@@ -221,7 +221,10 @@ TEST_CASE("the feed publishes what journalctl prints, entry by entry", "[feed]")
   journal.append(of_every_match());
   const auto units = GENERATE(values<std::vector<std::string>>(
       {{"stargazer"}, {"stargazer.slice"}, {"stargazer", "stargazer-other.service"}, {"stargazer*"}, {"*"}}));
-  const auto expected = journalctl(directory.path(), units);
+  auto expected = journalctl(directory.path(), units);
+  // Of a directory, systemd 257 believes a core dump that any user reports; the feed keeps to root's.
+  std::erase_if(expected,
+                [](const json& entry) { return entry.count("MESSAGE") > 0 && entry["MESSAGE"] == "forged core"; });
   REQUIRE_FALSE(expected.empty());
 
   const RedisServer redis;
