@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <malloc.h>
 #include <optional>
 #include <set>
 #include <sys/random.h>
@@ -111,7 +112,7 @@ class Daemon::Impl {
   void set_reachable(Dependency dependency, bool reachable, const std::string& cause);
   void say(Priority priority, std::string message);
 
-  const Config config_;
+  Config config_;  // without its tasks, once the registry has them
   const RedisTargets targets_;
   Log& log_;
   const std::string node_id_;
@@ -279,12 +280,16 @@ void Daemon::Impl::open_supervisor() {
     if (!task.scheduled) say(Priority::kDebug, task.config.name + ": not scheduled: " + task.reason);
     if (task.config.persist) persisted_tasks_.insert(task.config.name);
   }
+  // The registry has them now, and a hundred thousand tasks need not be kept twice.
+  config_.tasks = {};
+  config_.supervised = {};
   SupervisorOptions options;
   options.seed = random_number();
   options.run_id_prefix = run_id_prefix_;
   options.last_ends = std::move(last_ends_);
   supervisor_ =
       std::make_unique<Supervisor>(config_, std::move(registry), *clock_, store_.get(), *host_, std::move(options));
+  malloc_trim(0);  // what reading the files took, several times the configuration itself, goes back to the system
 }
 
 void Daemon::Impl::start() {
