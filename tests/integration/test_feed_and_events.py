@@ -66,7 +66,8 @@ ADVERSARIAL = [
     of_unit("repeated") + [("TAG", "one"), ("TAG", "two"), ("TAG", b"\x01")],
     of_unit("another unit", unit="other.service"),
     # As systemd's own: journalctl 252 tells it by the pid, 257 by the control group.
-    [("_PID", "1"), ("_SYSTEMD_CGROUP", "/init.scope"), ("UNIT", "stargazer.service"), ("MESSAGE", "Started it"), ("_UID", "0")],
+    [("_PID", "1"), ("_SYSTEMD_CGROUP", "/init.scope"), ("UNIT", "stargazer.service"), ("MESSAGE", "Started it"),
+     ("_UID", "0")],
     [("_PID", "77"), ("UNIT", "stargazer.service"), ("MESSAGE", "forged"), ("_UID", "1000")],
     of_unit("last"),
 ]
