@@ -48,12 +48,14 @@ class FakeLeaseStore : public LeaseStore {
   // "observe", "acquire", "renew", "recreate" and "release" since the last call, in order.
   std::vector<std::string> take_requests() { return std::exchange(requests_, {}); }
 
+  std::string last_action;
   LeaseRequestId last_id = 0;
   LeaseClaim last_claim;
 
  private:
   void record(const char* action, LeaseRequestId id) {
     requests_.emplace_back(action);
+    last_action = action;
     last_id = id;
   }
 
