@@ -99,6 +99,8 @@ class Supervisor {
   std::vector<TaskStatus> status() const;
   // "PREFIX-7".
   std::string run_id_text(RunId run) const;
+  // The fencing token with which a worker of the lease was started; 0 for any other, and once it is gone.
+  std::uint64_t epoch_of(RunId run) const;
 
  private:
   class Impl;
