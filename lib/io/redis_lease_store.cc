@@ -66,8 +66,7 @@ end
 
 // A key of ours under another epoch is that of a store that went back in time: not the term that is asked about.
 constexpr const char* kRenew = R"(
-own = own and epoch == tonumber(ARGV[4])
-if own then
+if own and epoch == tonumber(ARGV[4]) then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
   done, remaining = 1, tonumber(ARGV[3])
 end
