@@ -41,6 +41,7 @@ class RedisConnections {
   RedisConnections& operator=(const RedisConnections&) = delete;
 
   bool reachable() const { return main_.reachable() && lease_.reachable(); }
+  Redis& main() { return main_; }
   RedisLeaseStore& store() { return store_; }
   EventSink& events() { return events_; }
   // No event is on its way, or none can be.
