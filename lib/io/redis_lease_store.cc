@@ -184,9 +184,6 @@ std::string cause_of(const std::string& message) {
            "; the ACL of the Redis user must allow the commands EVAL, INFO, TIME, GET, SET, DEL, PTTL, PEXPIRE, HMGET, "
            "HSET, PUBLISH, and WAIT when lease.replicas is not 0, and lease.key with everything that begins like it";
   }
-  if (contains(message, "WRONGTYPE")) {
-    return "a key of the lease holds something else than the lease does (WRONGTYPE): " + message;
-  }
   constexpr std::string_view kOurs = "LEASE ";
   return message.rfind(kOurs, 0) == 0 ? message.substr(kOurs.size()) : message;
 }
