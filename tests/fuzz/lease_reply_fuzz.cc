@@ -27,7 +27,10 @@ void check(const LeaseReply& reply, Answer done) {
   if (facts.remaining > kDurationMax || facts.store_time < Duration::zero()) std::abort();
   if (facts.holder.empty() != (reply.answer == Answer::kFree || reply.answer == Answer::kReleased)) std::abort();
   if (facts.own && facts.holder.empty()) std::abort();
-  if (facts.server.empty() || !is_printable(facts.server + facts.released_by)) std::abort();
+  if (facts.server.empty() || !is_printable(facts.server)) std::abort();
+  // Each byte may have become "\\xNN", and "…" may follow.
+  constexpr std::size_t kShownBytesMax = RedisLeaseStore::kHolderBytesMax * 4 + 3;
+  if (facts.holder.size() > kShownBytesMax || facts.released_by.size() > kShownBytesMax) std::abort();
 }
 
 }  // namespace
