@@ -1,4 +1,4 @@
-"""A primary, its replica and a real Sentinel: the daemon follows a failover without a restart, all of its connections."""
+"""A primary, its replica and a real Sentinel: the daemon follows a failover without a restart, on all connections."""
 
 import json
 import signal
@@ -25,7 +25,8 @@ class Server:
     def __init__(self, folder, name, lines, *arguments):
         self.port = free_port()
         self.path = folder / f"{name}.conf"
-        self.path.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {folder}\n" + "".join(f"{each}\n" for each in lines))
+        lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {folder}", *lines]
+        self.path.write_text("".join(f"{line}\n" for line in lines))
         self.process = subprocess.Popen(["redis-server", self.path, *arguments], stdout=subprocess.DEVNULL)
         harness.wait_until(self._answers, f"{name} does not start")
 
@@ -64,7 +65,7 @@ class Failover(harness.DaemonTest):
         self.sentinel = self.server(
             "sentinel",
             [f"sentinel monitor {MASTER} 127.0.0.1 {self.primary.port} 1",
-             f"sentinel down-after-milliseconds {MASTER} 500", f"sentinel failover-timeout {MASTER} 3000"],
+             f"sentinel down-after-milliseconds {MASTER} 2000", f"sentinel failover-timeout {MASTER} 3000"],
             "--sentinel")
         harness.wait_until(lambda: self.sentinel.client().sentinel_slaves(MASTER), "the sentinel finds no replica")
         harness.wait_until(lambda: self.replica.client().info()["master_link_status"] == "up", "no replication")
@@ -89,12 +90,12 @@ class Failover(harness.DaemonTest):
             return message is not None and message["type"] == "message" and good(json.loads(message["data"]))
         harness.wait_until(arrived, "the message does not arrive")
 
-    def start_daemon(self, text, name="main", lease='ttl = "3s"'):
+    def start_daemon(self, text, name="main", lease='ttl = "4s"'):
         # The first sentinel is not there.
         path = self.config(text, name=f"{name}.toml", redis_url="redis://127.0.0.1:1/0", lease=lease)
         sentinels = f'["127.0.0.1:{free_port()}", "127.0.0.1:{self.sentinel.port}"]'
-        settings = path.read_text().replace("[redis]\n", f'[redis]\nsentinels = {sentinels}\nmaster_name = "{MASTER}"\n')
-        path.write_text(settings.replace("[node]\n", f'[node]\nid = "{name}"\n').replace("/state", f"/state-{name}"))
+        table = f'[redis]\nsentinels = {sentinels}\nmaster_name = "{MASTER}"\n'
+        path.write_text(path.read_text().replace("[redis]\n", table).replace("[node]\n", f'[node]\nid = "{name}"\n').replace("/state", f"/state-{name}"))
         daemon = harness.Daemon(path)
         self.addCleanup(self._end, daemon)
         return daemon
@@ -155,7 +156,7 @@ class Failover(harness.DaemonTest):
         second.wait_for("the lease is held by first: this node follows")
         self.fail_over()
         key = f"{KEY}:released"
-        harness.wait_until(lambda: self.replica.client().pubsub_numsub(key)[0][1] == 2, "the listeners have not followed")
+        harness.wait_until(lambda: self.replica.client().pubsub_numsub(key)[0][1] == 2, "the listeners are elsewhere")
         place = second.wait_for("redis is reachable")
         harness.wait_until(lambda: self.replica.client().get(KEY) == b"first", "the leader has not followed")
         heard = self.subscribe(self.replica, key)
@@ -165,7 +166,7 @@ class Failover(harness.DaemonTest):
         self.assertEqual(second.stop(), 0)
 
     def test_grants_wait_for_the_replica(self):
-        daemon = self.start_daemon("", lease='ttl = "3s"\nreplicas = 1')
+        daemon = self.start_daemon("", lease='ttl = "6s"\nreplicas = 1')
         place = daemon.wait_for("the lease is held: this node is the leader")
         self.replica.pause()
         place = daemon.wait_for(r"written, but only 0 of 1 replicas confirmed it", start=place)
