@@ -30,8 +30,8 @@ RedisLeaseStore::Options store_options(const Config& config, const RedisConnecti
 
 }  // namespace
 
-RedisConnections::RedisConnections(uv_loop_t* loop, const RedisTarget& target, const Config& config, Options options,
-                                   Callbacks callbacks)
+RedisConnections::RedisConnections(uv_loop_t* loop, const RedisTarget& target, const Config& config,
+                                   const Options& options, Callbacks callbacks)
     : node_id_(options.node_id),
       callbacks_(std::move(callbacks)),
       main_(loop, target, connection_options(*config.redis, options.seed),

@@ -35,7 +35,7 @@ class RedisConnections {
   };
 
   // REQUIRES: config.redis. `loop` must outlive the object, and must run once more after close().
-  RedisConnections(uv_loop_t* loop, const RedisTarget& target, const Config& config, Options options,
+  RedisConnections(uv_loop_t* loop, const RedisTarget& target, const Config& config, const Options& options,
                    Callbacks callbacks);
   RedisConnections(const RedisConnections&) = delete;
   RedisConnections& operator=(const RedisConnections&) = delete;

@@ -95,7 +95,9 @@ class Failover(harness.DaemonTest):
         path = self.config(text, name=f"{name}.toml", redis_url="redis://127.0.0.1:1/0", lease=lease)
         sentinels = f'["127.0.0.1:{free_port()}", "127.0.0.1:{self.sentinel.port}"]'
         table = f'[redis]\nsentinels = {sentinels}\nmaster_name = "{MASTER}"\n'
-        path.write_text(path.read_text().replace("[redis]\n", table).replace("[node]\n", f'[node]\nid = "{name}"\n').replace("/state", f"/state-{name}"))
+        node = f'[node]\nid = "{name}"\n'
+        text = path.read_text().replace("[redis]\n", table).replace("[node]\n", node)
+        path.write_text(text.replace("/state", f"/state-{name}"))
         daemon = harness.Daemon(path)
         self.addCleanup(self._end, daemon)
         return daemon
