@@ -1,6 +1,7 @@
-// stargazer-keeper: the fuse of a supervised worker, of which the daemon starts one for each. It runs the worker and ends
-// it with all its descendants at an instant which the daemon moves on whenever it renews its lease, so that a daemon that
-// is stopped, hung or gone cannot keep a worker from ending. See lib/io/keeper_protocol.h and LEASE.md section 3.7.
+// stargazer-keeper: the fuse of a supervised worker, of which the daemon starts one for each. It runs the worker and
+// ends it with all its descendants at an instant which the daemon moves on whenever it renews its lease, so that a
+// daemon that is stopped, hung or gone cannot keep a worker from ending. See lib/io/keeper_protocol.h and LEASE.md
+// section 3.7.
 //
 // It has one thread, because the worker's death signal follows the thread that made it; and it is linked statically, so
 // that nothing in the environment, which is the worker's, can give it another.

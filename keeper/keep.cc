@@ -87,9 +87,8 @@ int Keep::run() {
 }
 
 void Keep::wait(int timeout_ms) {
-  std::array<pollfd, 3> events{{{burnt_ ? -1 : kKeeperFuseFd, POLLIN, 0},
-                                {burnt_ ? -1 : fuse_.fd(), POLLIN, 0},
-                                {signals_.get(), POLLIN, 0}}};
+  std::array<pollfd, 3> events{
+      {{burnt_ ? -1 : kKeeperFuseFd, POLLIN, 0}, {burnt_ ? -1 : fuse_.fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
   if (poll(events.data(), events.size(), timeout_ms) < 0 && errno != EINTR) daemon_gone_ = true;
   // First what moves the fuse: it decides whether it has burnt.
   if (events[0].revents != 0) read_fuse();

@@ -7,9 +7,10 @@
 //
 // This process is the subreaper of its descendants (PR_SET_CHILD_SUBREAPER): whatever loses its parent becomes our
 // child, so that "no child is left" says that nothing is. To end: in a control group, all of it is killed at once; in a
-// PID namespace, with its init. Then, in every mode, each child is killed, and each that thereby becomes one. Should they
-// be forked faster than that, or hang in the kernel, we give up when kPatience is over. If the fuse has burnt, with KILL
-// to the whole process group, which no fork outruns; otherwise we end, and the daemon does that and adopts the rest.
+// PID namespace, with its init. Then, in every mode, each child is killed, and each that thereby becomes one. Should
+// they be forked faster than that, or hang in the kernel, we give up when kPatience is over. If the fuse has burnt,
+// with KILL to the whole process group, which no fork outruns; otherwise we end, and the daemon does that and adopts
+// the rest.
 #pragma once
 
 #include "core/result.h"

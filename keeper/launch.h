@@ -46,8 +46,9 @@ void report(const Error& error);
 // Sends TERM to a worker that is in another process group than this process, whom a TERM to the group did not reach.
 void pass_term_on(pid_t worker);
 
-// Makes this process, just forked, the init of a new PID namespace: it dies with its parent, whose pidfd is `keeper`, and
-// has a /proc that is its own. REQUIRES: the parent had called unshare(CLONE_NEWPID), and this is its first child since.
+// Makes this process, just forked, the init of a new PID namespace: it dies with its parent, whose pidfd is `keeper`,
+// and has a /proc that is its own. REQUIRES: the parent had called unshare(CLONE_NEWPID), and this is its first child
+// since.
 Status become_init(int keeper);
 
 }  // namespace stargazer::keeper

@@ -95,8 +95,8 @@ Status try_cgroup(const std::string& directory) {
   end_stale_run_cgroups(directory);
   const RunCgroup group(directory, getpid());
   if (Status made = group.make(); !made.ok()) return made;
-  const Trial trial = try_in_child(
-      [](const void* entered) { return static_cast<const RunCgroup*>(entered)->enter(); }, &group);
+  const Trial trial =
+      try_in_child([](const void* entered) { return static_cast<const RunCgroup*>(entered)->enter(); }, &group);
   Status tried = trial.ready.ok() ? group.kill() : trial.ready;
   if (trial.pid > 0 && tried.ok()) {
     waitpid(trial.pid, nullptr, 0);

@@ -8,9 +8,10 @@
 //   4  to read    each record is an Instant and moves the fuse there; the end of the file means that the daemon is gone
 //   5  to write   one line if the worker could not be started; the end of the file without one means that it was
 //
-// The keeper and the worker share the process group that the keeper leads. A signal to the group reaches the worker, and
-// KILL both; the keeper takes no other signal itself, except that it hands TERM on to a worker that has left the group.
-// The keeper ends when nothing of the worker is left, and as the worker did: with its exit code or by its signal.
+// The keeper and the worker share the process group that the keeper leads. A signal to the group reaches the worker,
+// and KILL both; the keeper takes no other signal itself, except that it hands TERM on to a worker that has left the
+// group. The keeper ends when nothing of the worker is left, and as the worker did: with its exit code or by its
+// signal.
 #pragma once
 
 #include <cstdint>
