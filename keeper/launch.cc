@@ -68,6 +68,17 @@ Status die_with(int parent_pidfd) {
   serve_as_init(worker, STDIN_FILENO);
 }
 
+// Waits for the keeper's death: killed by somebody, or stopped and killed by its fuse, it could not end anything itself.
+[[noreturn]] void run_guard(const RunCgroup* cgroup, int keeper) {
+  dup2(keeper, STDIN_FILENO);
+  close_range(STDIN_FILENO + 1, ~0U, 0);
+  pollfd died{STDIN_FILENO, POLLIN, 0};
+  while (poll(&died, 1, -1) <= 0) continue;
+  if (cgroup != nullptr && cgroup->kill().ok()) cgroup->remove();
+  kill(0, SIGKILL);
+  _exit(EXIT_FAILURE);
+}
+
 [[noreturn]] void run_worker(const Launch& what, int keeper) {
   if (Status bound = die_with(keeper); !bound.ok()) give_up(bound.error().in(kKeeperName));
   if (what.cgroup != nullptr) {
@@ -110,6 +121,11 @@ Result<Launched> launch(const Launch& what) {
     launched.status_read.reset(ends[0]);
     status_write.reset(ends[1]);
     if (unshare(CLONE_NEWPID) != 0) return system_error("PID namespace", errno);
+  }
+  if (what.mode != Mode::kPidNamespace) {
+    const pid_t guard = fork();
+    if (guard < 0) return system_error("fork", errno);
+    if (guard == 0) run_guard(what.cgroup, keeper.get());
   }
   launched.child = fork();
   if (launched.child < 0) return system_error("fork", errno);
