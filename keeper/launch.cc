@@ -68,7 +68,8 @@ Status die_with(int parent_pidfd) {
   serve_as_init(worker, STDIN_FILENO);
 }
 
-// Waits for the keeper's death: killed by somebody, or stopped and killed by its fuse, it could not end anything itself.
+// Waits for the keeper's death: killed by somebody, or stopped and killed by its fuse, it could not end anything
+// itself.
 [[noreturn]] void run_guard(const RunCgroup* cgroup, int keeper) {
   dup2(keeper, STDIN_FILENO);
   close_range(STDIN_FILENO + 1, ~0U, 0);

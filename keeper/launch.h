@@ -4,8 +4,8 @@
 // to 3, the keeper's process group. It dies when the keeper dies (PR_SET_PDEATHSIG, which the exec of a set-user-id
 // program clears).
 //
-// Beside it runs a guard, a second child of the keeper, which kills the worker's control group, where there is one, and the
-// process group when the keeper dies: the death signal would reach the worker alone. A PID namespace needs none.
+// Beside it runs a guard, a second child of the keeper, which kills the worker's control group, where there is one, and
+// the process group when the keeper dies: the death signal would reach the worker alone. A PID namespace needs none.
 //
 // In a PID namespace stands an init between the two: process 1 of the namespace, whose end the kernel makes the end of
 // everything in it. So the worker itself is not process 1, for which TERM would be ignored unless handled. The worker

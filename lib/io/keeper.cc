@@ -20,6 +20,8 @@
 namespace stargazer {
 namespace {
 
+// How long a keeper that could not start its worker may take to end by itself.
+constexpr int kEndTimeoutMs = 1000;
 // A keeper answers within milliseconds. One that does not has been stopped, or the machine cannot even read its
 // program.
 constexpr auto kAnswerTimeout = std::chrono::seconds(5);
@@ -178,6 +180,9 @@ Result<SpawnedProcess> KeptWorkers::spawn(const std::vector<std::string>& argv,
     fuses_[process->pid] = std::move(told->write_end);
     return process;
   }
+  // By itself it leaves nothing behind.
+  pollfd exited{process->pidfd.get(), POLLIN, 0};
+  if (!answer.ok() || poll(&exited, 1, kEndTimeoutMs) <= 0) untidy_.push_back(process->pid);
   end_at_once(*process);
   if (!answer.ok()) return answer.error().in(setup_.path);
   return Error(answer->substr(0, answer->find('\n')));
@@ -198,6 +203,7 @@ void KeptWorkers::ended(pid_t keeper) {
 }
 
 void KeptWorkers::tidy() {
+  if (cgroup_directory().empty()) untidy_.clear();
   std::erase_if(untidy_, [this](pid_t keeper) { return RunCgroup(cgroup_directory(), keeper).remove(); });
 }
 
