@@ -399,6 +399,8 @@ TEST_CASE("workers whose daemon is killed are gone with their descendants", "[ke
     REQUIRE(waitpid(daemon, &status, 0) == daemon);
     REQUIRE(WIFSIGNALED(status));
     wait_until([&] { return sign.all_dead(); });
+    // The last thing that a keeper does.
+    wait_until([&] { return modes.cgroup.path().empty() || modes.cgroup.groups().empty(); });
   }
 }
 
