@@ -1,5 +1,6 @@
 #include "daemon/daemon.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -50,6 +51,15 @@ std::string node_id(const NodeConfig& config) {
   std::array<char, 256> host{};
   if (gethostname(host.data(), host.size() - 1) != 0) return "node-" + hex(random_number(), 8);
   return std::string(host.data()) + "-" + hex(random_number(), 8);
+}
+
+// Only commands become processes of their own.
+bool has_workers_of_the_lease(const Config& config) {
+  const auto is_command = [](const auto& planned) { return std::holds_alternative<CommandJob>(planned.job); };
+  return std::any_of(config.supervised.begin(), config.supervised.end(), is_command) ||
+         std::any_of(config.tasks.begin(), config.tasks.end(), [is_command](const TaskConfig& task) {
+           return task.run_on == RunOn::kLeader && is_command(task);
+         });
 }
 
 }  // namespace
@@ -259,8 +269,14 @@ void Daemon::Impl::open_host() {
   callbacks.orphans_killed = [this](std::size_t count) {
     say(Priority::kWarning, "killed " + std::to_string(count) + " process(es) that had outlived their run");
   };
-  host_ = std::make_unique<UvWorkerHost>(
-      &loop_, UvWorkerHost::Options{config_.scheduler.output_line_bytes_max, node_id_}, std::move(callbacks));
+  UvWorkerHost::Options options;
+  options.line_bytes_max = config_.scheduler.output_line_bytes_max;
+  options.node_id = node_id_;
+  if (targets_.main && has_workers_of_the_lease(config_)) {
+    options.keeper = find_keeper();
+    say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
+  }
+  host_ = std::make_unique<UvWorkerHost>(&loop_, std::move(options), std::move(callbacks));
 }
 
 void Daemon::Impl::open_supervisor() {

@@ -94,6 +94,7 @@ class UvWorkerHost::Impl {
   Status spawn(const SpawnRequest& request);
   void stop(RunId run, StopSignal signal);
   void close_channel(RunId run);
+  void extend_fuse(Instant fuse) { kept_.extend(fuse); }
   void native_ended(RunId run, const Status& status);
   void close();
 
@@ -121,6 +122,7 @@ class UvWorkerHost::Impl {
   std::map<RunId, Child> children_;
   std::map<pid_t, RunId> leaders_;  // not yet reaped
   Orphans orphans_;
+  KeptWorkers kept_;
   uv_signal_t sigchld_{};
   uv_timer_t congestion_timer_{};
   std::vector<std::pair<RunId, OutputStream>> paused_;
@@ -137,7 +139,8 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
                    if (child.run_id_text == run_id && !child.leader_exited) return true;
                  }
                  return false;
-               }) {
+               }),
+      kept_(options_.keeper) {
   Orphans::adopt_from_now_on();
   uv_timer_init(loop, &congestion_timer_);
   congestion_timer_.data = this;
@@ -168,12 +171,16 @@ std::vector<std::string> UvWorkerHost::Impl::environment_of(const SpawnRequest& 
   added["STARGAZER_TASK"] = request.name;
   added["STARGAZER_RUN_ID"] = request.run_id_text;
   added["STARGAZER_NODE_ID"] = options_.node_id;
+  if (request.epoch != 0) added["STARGAZER_EPOCH"] = std::to_string(request.epoch);
   added["STARGAZER_FD"] = std::string("3");  // GCC 12 warns of a plain "3" without cause
   return worker_environment(added);
 }
 
 Status UvWorkerHost::Impl::spawn_command(const SpawnRequest& request, const CommandJob& job) {
-  Result<SpawnedProcess> process = spawn_process(job.argv, environment_of(request), *request.working_directory);
+  const std::vector<std::string> environment = environment_of(request);
+  Result<SpawnedProcess> process = request.fuse == kNever
+                                       ? spawn_process(job.argv, environment, *request.working_directory)
+                                       : kept_.spawn(job.argv, environment, *request.working_directory, request.fuse);
   if (!process.ok()) return process.error();
   Child& child = children_[request.run];
   child.run = request.run;
@@ -223,6 +230,7 @@ void UvWorkerHost::Impl::on_exit(RunId run) {
   if (waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
   // The zombie keeps the group's number ours until it is reaped.
   kill(-child.pid, SIGKILL);
+  kept_.ended(child.pid);
   waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG);
   child.status = exit_status(info);
   child.leader_exited = true;
@@ -275,6 +283,7 @@ void UvWorkerHost::Impl::on_sigchld() {
 
 void UvWorkerHost::Impl::sweep_orphans() {
   const std::size_t killed = orphans_.sweep(!leaders_.empty());
+  kept_.tidy();
   if (killed > 0) callbacks_.orphans_killed(killed);
 }
 
@@ -362,7 +371,10 @@ void UvWorkerHost::Impl::native_ended(RunId run, const Status& status) {
 void UvWorkerHost::Impl::close() {
   for (auto& [run, child] : children_) {
     if (child.native) continue;
-    if (!child.leader_exited) kill(-child.pid, SIGKILL);
+    if (!child.leader_exited) {
+      kill(-child.pid, SIGKILL);
+      kept_.ended(child.pid);
+    }
     for (Watch*& output : child.output_watch) {
       if (output != nullptr) std::exchange(output, nullptr)->close();
     }
@@ -372,6 +384,7 @@ void UvWorkerHost::Impl::close() {
   leaders_.clear();
   children_.clear();
   orphans_.kill_all();
+  kept_.tidy();
   uv_close(reinterpret_cast<uv_handle_t*>(&sigchld_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&congestion_timer_), nullptr);
 }
@@ -387,6 +400,9 @@ void UvWorkerHost::stop(RunId run, StopSignal signal) {
 }
 void UvWorkerHost::close_channel(RunId run) {
   impl_->close_channel(run);
+}
+void UvWorkerHost::extend_fuse(Instant fuse) {
+  impl_->extend_fuse(fuse);
 }
 void UvWorkerHost::native_ended(RunId run, const Status& status) {
   impl_->native_ended(run, status);
