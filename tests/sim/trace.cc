@@ -44,7 +44,7 @@ void Trace::line(std::string_view who, std::string_view what) const {
 }
 
 void Verdict::violated(std::string_view who, std::string_view invariant) {
-  if (!ok()) return;
+  if (muted_ || !ok()) return;
   violation_ = clock_text(timeline_.now());
   violation_.append(" ").append(who).append(": ").append(invariant);
 }
