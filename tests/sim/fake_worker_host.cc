@@ -76,6 +76,7 @@ void FakeWorkerHost::start_life(const ChildPointer& child) {
 }
 
 void FakeWorkerHost::arm(const ChildPointer& child) {
+  if (!world_.broken.fakes.fuse) return;
   clock_.at(child->fuse, [this, child] {
     if (!child->alive || clock_.now() < child->fuse) return;  // it was moved, and armed anew
     world_.tell(checker_.who(), [&] { return "fuse of " + child->name + " burns"; });
@@ -112,6 +113,7 @@ void FakeWorkerHost::close_channel(RunId run) {
 }
 
 void FakeWorkerHost::extend_fuse(Instant fuse) {
+  checker_.fuse_told(fuse);
   for (auto& [run, child] : children_) {
     if (!child->kept() || !child->alive) continue;
     child->fuse_told = fuse;
@@ -134,6 +136,7 @@ void FakeWorkerHost::abandon_all(Duration delay_max) {
 void FakeWorkerHost::stop_keepers(bool stopped) {
   keepers_stopped_ = stopped;
   if (stopped) return;
+  for (const Timeline::Action& report : std::exchange(unreported_, {})) report();
   for (auto& [run, child] : children_) {
     if (!child->kept() || !child->alive || child->fuse == child->fuse_told) continue;
     child->fuse = child->fuse_told;
@@ -176,6 +179,11 @@ void FakeWorkerHost::die(const ChildPointer& child, ExitStatus status) {
 
 void FakeWorkerHost::report_exit(const ChildPointer& child, ExitStatus status) {
   if (child->orphan) return;
+  // What kills the worker by force kills its keeper with it.
+  if (keepers_stopped_ && child->kept() && status.signal != SIGKILL) {
+    unreported_.push_back([this, child, status] { report_exit(child, status); });
+    return;
+  }
   post_(Exited{child->run, status, ""});
   if (!child->channel_open) children_.erase(child->run);
 }

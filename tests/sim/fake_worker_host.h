@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/seams.h"
 #include "sim/fake_clock.h"
@@ -90,6 +91,7 @@ class FakeWorkerHost final : public WorkerHost {
   Post post_;
   Write write_;
   bool keepers_stopped_ = false;
+  std::vector<Timeline::Action> unreported_;  // by stopped keepers
   std::map<RunId, ChildPointer> children_;  // until exited and closed
 };
 

@@ -27,9 +27,11 @@ enum class Mutant : std::uint8_t {
 // By name, as on the command line ("two-leaders", …); false for an unknown one.
 bool parse_mutant(const std::string& name, Mutant& mutant);
 
-// The rules that the store keeps for its part, each of which can be switched off, as LeaseRules.
-struct StoreRules {
-  bool compare_owner = true;  // 1: renew and release compare the holder
+// The rules that the fakes keep for their part, each of which can be switched off, as LeaseRules.
+struct FakeRules {
+  bool compare_owner = true;  // 1: renew and release compare the holder and its start
+  bool compare_claim = true;  // 3: acquire and recreate compare the epoch and the server
+  bool fuse = true;           // 5
   bool fence = true;          // 11
 };
 
@@ -37,7 +39,7 @@ struct StoreRules {
 struct Broken {
   Mutant mutant = Mutant::kNone;
   LeaseRules rules;
-  StoreRules store;
+  FakeRules fakes;
   bool only_count = false;  // what is found: the run goes on (findings.h)
 };
 
@@ -127,8 +129,8 @@ struct Options {
   Duration calm{};  // the last part of the run, without faults
   Faults faults;
   bool fixed_node_id = false;  // a node has the same id in every life
-  bool judge_nodes = true;     // the tasks of each node are followed to the end of the calm
-  // How soon after the last fault workers of the lease are active again (I6, I7); zero: only looked at in the calm.
+  // How soon after the last fault workers of the lease are active again (I6, I7), in the calm and wherever no fault
+  // happens for so long; zero: that is not looked at.
   Duration recovery_max{};
 };
 

@@ -63,7 +63,7 @@ bool read_value(const std::string& name, const std::string& value, CommandLine& 
   if (name == "--hours") return read_hours(value, request.length);
   if (name == "--nodes") return read_number(value, request.nodes) && request.nodes >= 1 && request.nodes <= kNodesMax;
   if (name == "--tasks") return read_number(value, request.tasks) && request.tasks <= kTasksMax;
-  if (name == "--mutant") return parse_mutant(value, request.mutant);
+  if (name == "--mutant") return parse_mutant(value, request.broken.mutant);
   line.transcripts = value;
   return name == "--transcripts";
 }

@@ -14,8 +14,8 @@ constexpr std::uint64_t kSeed = 1;
 Stage::Stage(const Config& config, std::size_t nodes, const std::map<std::string, ChildPlan>& plans, Trace::Sink sink)
     : config_(config),
       registry_(build_registry(config_, [](const Job&) { return std::string(); })),
-      world_(kSeed, Mutant::kNone, std::move(sink)),
-      watch_(world_, nodes, config.redis.has_value()) {
+      world_(kSeed, Broken{}, std::move(sink)),
+      watch_(world_, nodes, config.redis.has_value(), false) {
   if (config_.redis) server_ = std::make_unique<StoreServer>(world_, config_.lease.ttl, 0);
   for (std::size_t index = 0; index < nodes; ++index) {
     const Rate rate{std::chrono::hours(1), 0};
@@ -25,8 +25,7 @@ Stage::Stage(const Config& config, std::size_t nodes, const std::map<std::string
 }
 
 void Stage::boot(Node& node) {
-  node.boot();
-  if (config_.redis) node.post(DependencyChanged{Dependency::kRedis, true, ""});
+  node.boot(Duration::zero());
   if (config_.kg) node.post(DependencyChanged{Dependency::kKg, true, ""});
 }
 

@@ -26,12 +26,12 @@ StoreServer::StoreServer(World& world, Duration ttl, std::int64_t drift_ppm)
 // ---- The scripts ----------------------------------------------------------------------------------------------------
 
 bool StoreServer::owned_by(const StoreRequest& request) const {
-  if (!world_.broken.store.compare_owner) return true;
+  if (!world_.broken.fakes.compare_owner) return true;
   return state_.holder == request.node && state_.start == request.start;
 }
 
 bool StoreServer::claim_holds(const LeaseClaim& claim) const {
-  if (!world_.broken.rules.compare_epoch) return true;
+  if (!world_.broken.fakes.compare_claim) return true;
   return claim.expected_epoch == state_.epoch && claim.expected_server == facts({}).server;
 }
 
@@ -133,7 +133,7 @@ LeaseFacts StoreServer::facts(const StoreRequest& request) const {
 
 bool StoreServer::write(const std::string& node, std::uint64_t epoch) {
   const bool current = live() && state_.holder == node && state_.epoch == epoch;
-  const bool accepted = current || !world_.broken.store.fence;
+  const bool accepted = current || !world_.broken.fakes.fence;
   if (accepted && epoch < highest_granted_) {
     world_.findings.found(Invariant::kFenced, node,
                           "wrote under " + std::to_string(epoch) + " after " + highest_granted_to_ + " was granted " +

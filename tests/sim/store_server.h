@@ -21,10 +21,10 @@ const char* name_of(LeaseVerb verb);
 struct StoreRequest {
   LeaseVerb verb{};
   LeaseRequestId id = 0;
-  LeaseClaim claim;         // of kAcquire and kRecreate
+  LeaseClaim claim{};       // of kAcquire and kRecreate
   std::uint64_t epoch = 0;  // of kRenew
-  std::string node;
-  std::string start;
+  std::string node{};
+  std::string start{};
 };
 
 // Somebody connected to the store.
@@ -63,11 +63,11 @@ class StoreServer {
 
  private:
   struct State {
-    std::string holder;      // of the key
-    Duration expires_at{};   // on the store's wall clock
+    std::string holder{};     // of the key
+    Duration expires_at{};    // on the store's wall clock
     std::uint64_t epoch = 0;  // of the last term, as its holder, its start and whether it was given up
-    std::string term_holder;
-    std::string start;
+    std::string term_holder{};
+    std::string start{};
     bool released = false;
   };
   struct Snapshot {
