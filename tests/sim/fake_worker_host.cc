@@ -95,8 +95,13 @@ void FakeWorkerHost::write_on(const ChildPointer& child) {
 void FakeWorkerHost::stop(RunId run, StopSignal signal) {
   checker_.signalled(run, signal, clock_.now());
   const auto found = children_.find(run);
-  if (found == children_.end() || !found->second->alive) return;
-  const ChildPointer& child = found->second;
+  if (found == children_.end()) return;
+  const ChildPointer child = found->second;
+  if (child->unreported && signal == StopSignal::kKill) {  // its keeper is still there
+    child->unreported.reset();
+    return clock_.after(child->plan.report_delay, [this, child] { report_exit(child, {.signal = SIGKILL}); });
+  }
+  if (!child->alive) return;
   world_.tell(checker_.who(),
               [&] { return "signal " + child->name + (signal == StopSignal::kKill ? " KILL" : " TERM"); });
   if (signal == StopSignal::kKill) {
@@ -136,8 +141,9 @@ void FakeWorkerHost::abandon_all(Duration delay_max) {
 void FakeWorkerHost::stop_keepers(bool stopped) {
   keepers_stopped_ = stopped;
   if (stopped) return;
-  for (const Timeline::Action& report : std::exchange(unreported_, {})) report();
-  for (auto& [run, child] : children_) {
+  const std::map<RunId, ChildPointer> children = children_;  // those that have been reported leave
+  for (const auto& [run, child] : children) {
+    if (child->unreported) report_exit(child, *child->unreported);
     if (!child->kept() || !child->alive || child->fuse == child->fuse_told) continue;
     child->fuse = child->fuse_told;
     arm(child);
@@ -181,9 +187,10 @@ void FakeWorkerHost::report_exit(const ChildPointer& child, ExitStatus status) {
   if (child->orphan) return;
   // What kills the worker by force kills its keeper with it.
   if (keepers_stopped_ && child->kept() && status.signal != SIGKILL) {
-    unreported_.push_back([this, child, status] { report_exit(child, status); });
+    child->unreported = status;
     return;
   }
+  child->unreported.reset();
   post_(Exited{child->run, status, ""});
   if (!child->channel_open) children_.erase(child->run);
 }

@@ -11,7 +11,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "core/seams.h"
 #include "sim/fake_clock.h"
@@ -68,6 +67,7 @@ class FakeWorkerHost final : public WorkerHost {
     Instant fuse_told = kNever;            // to the keeper, which may be stopped
     bool stopped = false;                  // the worker itself
     std::optional<ExitStatus> dies_later;  // once it is continued
+    std::optional<ExitStatus> unreported;  // by its keeper, which is stopped
     bool alive = true;
     bool channel_open = true;
     bool orphan = false;
@@ -91,7 +91,6 @@ class FakeWorkerHost final : public WorkerHost {
   Post post_;
   Write write_;
   bool keepers_stopped_ = false;
-  std::vector<Timeline::Action> unreported_;  // by stopped keepers
   std::map<RunId, ChildPointer> children_;  // until exited and closed
 };
 

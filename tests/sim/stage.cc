@@ -8,6 +8,8 @@ namespace {
 
 // Every story draws the same jitter.
 constexpr std::uint64_t kSeed = 1;
+// A child of a story dies of KILL within this.
+constexpr Duration kKillLatencyMax = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -21,6 +23,7 @@ Stage::Stage(const Config& config, std::size_t nodes, const std::map<std::string
     const Rate rate{std::chrono::hours(1), 0};
     nodes_.push_back(std::make_unique<Node>(NodeParts{world_, watch_, server_.get(), config_, registry_}, index, rate,
                                             [&plans](const std::string& name) { return plans.at(name); }));
+    nodes_.back()->checker().set_kill_latency_max(kKillLatencyMax);
   }
 }
 
