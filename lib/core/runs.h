@@ -79,6 +79,11 @@ class Runs {
   std::size_t of_lease_count() const { return of_lease_count_; }
   // REQUIRES: `run` is not finished.
   Instant started_at(RunId run) const { return runs_.at(run).started_at; }
+  // The term in whose name it runs; 0 when in none, or when it is finished.
+  std::uint64_t epoch_of(RunId run) const {
+    const auto place = runs_.find(run);
+    return place == runs_.end() ? 0 : place->second.plan.epoch;
+  }
   // "kg_decay_task (run 7), …": what is left, for a message.
   std::string names() const;
 

@@ -53,6 +53,7 @@ class Supervisor::Impl {
   bool stopped() const { return stopped_; }
   std::size_t worker_count() const { return runs_.size(); }
   std::vector<TaskStatus> status() const;
+  std::uint64_t epoch_of(RunId run) const { return runs_.epoch_of(run); }
   std::string run_id_text(RunId run) const { return options_.run_id_prefix + "-" + std::to_string(run.number); }
 
  private:
@@ -482,6 +483,9 @@ std::vector<TaskStatus> Supervisor::status() const {
 }
 std::string Supervisor::run_id_text(RunId run) const {
   return impl_->run_id_text(run);
+}
+std::uint64_t Supervisor::epoch_of(RunId run) const {
+  return impl_->epoch_of(run);
 }
 
 }  // namespace stargazer
