@@ -52,6 +52,7 @@ class Succession {
 
   void judge_server(const LeaseFacts& facts, Instant now);
   void judge_clock(const LeaseFacts& facts, Instant sent_at, Instant received_at);
+  void judge_key(const LeaseFacts& facts, Instant now);
   void judge_end(const LeaseFacts& facts, Instant sent_at, Instant received_at);
   bool released_in_order(const LeaseFacts& facts) const;
   void doubt(Instant& until, const char* reason, Instant now);

@@ -79,7 +79,7 @@ std::uint64_t Cluster::lease_requests() const {
 
 void Cluster::boot(Node& node) {
   if (node.up() || ending_) return;
-  node.boot(world_.random.up_to(seconds(2)));
+  node.boot(world_.random.up_to(options_.boot_spread / 2));
   for (const Dependency dependency : kAnnounced) {
     if (!configured(options_.config, dependency)) continue;
     const Duration delay = world_.random.up_to(seconds(2));
@@ -98,7 +98,7 @@ void Cluster::announce(Node& node, Dependency dependency, bool reachable) {
 
 void Cluster::begin_faults() {
   for (const auto& node : nodes_) {
-    world_.timeline.after(world_.random.up_to(seconds(5)), [this, &node = *node] { boot(node); });
+    world_.timeline.after(world_.random.up_to(options_.boot_spread), [this, &node = *node] { boot(node); });
   }
   for (std::size_t kind = 0; kind < kFaultKindCount; ++kind) disturb(static_cast<FaultKind>(kind));
 }

@@ -72,11 +72,12 @@ void Cluster::expect_recovery() {
 
 void Cluster::upset_store(FaultKind kind, Duration length) {
   if (!server_) return;
-  world_.tell("store", [&] { return std::string(name_of(kind)) + " " + format_duration(length); });
+  const bool back = kind == FaultKind::kStoreStep && world_.random.chance(0.5);
+  world_.tell("store", [&] { return name_of(kind) + std::string(back ? " -" : " ") + format_duration(length); });
   const auto either_way = [this](Duration most) { return world_.random.up_to(2 * most) - most; };
   const bool goes_away = kind != FaultKind::kStoreFlush && kind != FaultKind::kStoreStep;
   if (kind == FaultKind::kStoreFlush) server_->flush();
-  if (kind == FaultKind::kStoreStep) server_->step_clock(world_.random.chance(0.5) ? length : -length);
+  if (kind == FaultKind::kStoreStep) server_->step_clock(back ? -length : length);
   if (kind == FaultKind::kStoreRestart) server_->restart(length, false);
   if (kind == FaultKind::kStoreDataLoss) server_->restart(length, true);
   if (kind == FaultKind::kStoreFailover) {

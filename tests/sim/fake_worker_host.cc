@@ -122,7 +122,7 @@ void FakeWorkerHost::extend_fuse(Instant fuse) {
   for (auto& [run, child] : children_) {
     if (!child->kept() || !child->alive) continue;
     child->fuse_told = fuse;
-    if (keepers_stopped_) continue;
+    if (child->keeper_stopped) continue;
     child->fuse = fuse;
     arm(child);
   }
@@ -139,12 +139,13 @@ void FakeWorkerHost::abandon_all(Duration delay_max) {
 }
 
 void FakeWorkerHost::stop_keepers(bool stopped) {
-  keepers_stopped_ = stopped;
-  if (stopped) return;
-  const std::map<RunId, ChildPointer> children = children_;  // those that have been reported leave
+  const std::map<RunId, ChildPointer> children = children_;  // those that are reported leave
   for (const auto& [run, child] : children) {
+    if (!child->kept()) continue;
+    child->keeper_stopped = stopped;
+    if (stopped) continue;
     if (child->unreported) report_exit(child, *child->unreported);
-    if (!child->kept() || !child->alive || child->fuse == child->fuse_told) continue;
+    if (!child->alive || child->fuse == child->fuse_told) continue;
     child->fuse = child->fuse_told;
     arm(child);
   }
@@ -184,13 +185,14 @@ void FakeWorkerHost::die(const ChildPointer& child, ExitStatus status) {
 }
 
 void FakeWorkerHost::report_exit(const ChildPointer& child, ExitStatus status) {
-  if (child->orphan) return;
+  if (child->orphan || child->reported) return;
   // What kills the worker by force kills its keeper with it.
-  if (keepers_stopped_ && child->kept() && status.signal != SIGKILL) {
+  if (child->keeper_stopped && status.signal != SIGKILL) {
     child->unreported = status;
     return;
   }
   child->unreported.reset();
+  child->reported = true;
   post_(Exited{child->run, status, ""});
   if (!child->channel_open) children_.erase(child->run);
 }
@@ -201,7 +203,7 @@ void FakeWorkerHost::close_after(const ChildPointer& child, Duration delay) {
     child->channel_open = false;
     world_.tell(checker_.who(), [&] { return "channel closed " + child->name; });
     post_(ChannelClosed{child->run});
-    if (!child->alive) children_.erase(child->run);
+    if (child->reported) children_.erase(child->run);
   });
 }
 

@@ -65,10 +65,12 @@ class FakeWorkerHost final : public WorkerHost {
     std::uint64_t epoch = 0;
     Instant fuse = kNever;                 // kNever: it has no keeper
     Instant fuse_told = kNever;            // to the keeper, which may be stopped
+    bool keeper_stopped = false;
     bool stopped = false;                  // the worker itself
     std::optional<ExitStatus> dies_later;  // once it is continued
     std::optional<ExitStatus> unreported;  // by its keeper, which is stopped
     bool alive = true;
+    bool reported = false;
     bool channel_open = true;
     bool orphan = false;
 
@@ -90,7 +92,6 @@ class FakeWorkerHost final : public WorkerHost {
   Planner planner_;
   Post post_;
   Write write_;
-  bool keepers_stopped_ = false;
   std::map<RunId, ChildPointer> children_;  // until exited and closed
 };
 

@@ -169,6 +169,7 @@ Options class_options(const FaultClass& fault_class, std::uint64_t seed, const B
   options.calm = kCalm;
   set_base_noise(options.faults);
   fault_class.set(options.faults);
+  options.boot_spread = seconds(1);
   options.fixed_node_id = seed % 2 == 0;
   options.recovery_max = fault_class.recovery_max;
   return options;

@@ -128,6 +128,7 @@ struct Options {
   Config config;    // of every node; node.id is set by each
   Duration calm{};  // the last part of the run, without faults
   Faults faults;
+  Duration boot_spread = std::chrono::seconds(5);  // within which the nodes start, and then connect
   bool fixed_node_id = false;  // a node has the same id in every life
   // How soon after the last fault workers of the lease are active again (I6, I7), in the calm and wherever no fault
   // happens for so long; zero: that is not looked at.

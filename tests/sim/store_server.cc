@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace stargazer::sim {
 namespace {
@@ -32,10 +33,11 @@ bool StoreServer::owned_by(const StoreRequest& request) const {
 
 bool StoreServer::claim_holds(const LeaseClaim& claim) const {
   if (!world_.broken.fakes.compare_claim) return true;
-  return claim.expected_epoch == state_.epoch && claim.expected_server == facts({}).server;
+  return claim.expected_epoch == state_.epoch && claim.expected_server == server();
 }
 
 LeaseReply StoreServer::apply(const StoreRequest& request) {
+  if (state_.birth == 0) state_.birth = ++births_;
   LeaseReply reply;
   reply.id = request.id;
   reply.answer = carry_out(request);
@@ -111,8 +113,10 @@ void StoreServer::set_key(const StoreRequest& request, std::uint64_t epoch) {
                  .epoch = epoch,
                  .term_holder = request.node,
                  .start = request.start,
-                 .released = false};
+                 .released = false,
+                 .birth = state_.birth};
   if (epoch >= highest_granted_) {
+    highest_forgotten_ = false;
     highest_granted_ = epoch;
     highest_granted_to_ = request.start;
   }
@@ -127,14 +131,14 @@ LeaseFacts StoreServer::facts(const StoreRequest& request) const {
   facts.epoch = state_.epoch;
   if (state_.released) facts.released_by = state_.term_holder;
   facts.store_time = now();
-  facts.server = "s" + std::to_string(life_);
+  facts.server = server();
   return facts;
 }
 
 bool StoreServer::write(const std::string& node, std::uint64_t epoch) {
   const bool current = live() && state_.holder == node && state_.epoch == epoch;
   const bool accepted = current || !world_.broken.fakes.fence;
-  if (accepted && epoch < highest_granted_) {
+  if (accepted && epoch < highest_granted_ && !highest_forgotten_) {
     world_.findings.found(Invariant::kFenced, node,
                           "wrote under " + std::to_string(epoch) + " after " + highest_granted_to_ + " was granted " +
                               std::to_string(highest_granted_));
@@ -150,29 +154,34 @@ void StoreServer::remember() {
   while (history_.size() > 1 && history_[1].taken_at < present - kHistory) history_.pop_front();
 }
 
+// What it has forgotten, no comparison at the store can know: that takes replicas that are waited for (rule 9).
+void StoreServer::forget(State what_is_left) {
+  state_ = std::move(what_is_left);
+  highest_forgotten_ = highest_forgotten_ || state_.epoch < highest_granted_;
+  remember();
+}
+
 void StoreServer::begin_life(Duration length) {
   ++life_;
   up_again_at_ = world_.timeline.now() + length;
-  remember();
   for (StoreClient* client : clients_) client->connection_lost();
 }
 
 void StoreServer::restart(Duration length, bool forgets) {
-  if (forgets) state_ = {};
+  if (forgets) forget({});
   begin_life(length);
 }
 
 void StoreServer::fail_over(Duration length, Duration lag, Duration clock_off) {
   const TrueTime known_until = world_.timeline.now() - lag;
   while (!history_.empty() && history_.back().taken_at > known_until) history_.pop_back();
-  state_ = history_.empty() ? State{} : history_.back().state;
+  forget(history_.empty() ? State{} : history_.back().state);
   stepped_ += clock_off;
   begin_life(length);
 }
 
 void StoreServer::flush() {
-  state_ = {};
-  remember();
+  forget({});
 }
 
 void StoreServer::step_clock(Duration step) {

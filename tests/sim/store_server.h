@@ -69,6 +69,7 @@ class StoreServer {
     std::string term_holder{};
     std::string start{};
     bool released = false;
+    std::uint64_t birth = 0;  // of these data: which of the times that the store began without any; 0 = not asked yet
   };
   struct Snapshot {
     TrueTime taken_at;
@@ -86,7 +87,9 @@ class StoreServer {
   LeaseReply::Answer give_up(const StoreRequest& request);
   void set_key(const StoreRequest& request, std::uint64_t epoch);
   LeaseFacts facts(const StoreRequest& request) const;
+  std::string server() const { return "s" + std::to_string(life_) + "." + std::to_string(state_.birth); }
   void remember();
+  void forget(State what_is_left);
   void begin_life(Duration length);
 
   World& world_;
@@ -97,9 +100,11 @@ class StoreServer {
   std::deque<Snapshot> history_;  // after each change, for as long as a replica may lag
   TrueTime up_again_at_{};
   std::uint64_t life_ = 1;
+  std::uint64_t births_ = 0;
   std::vector<StoreClient*> clients_;
   std::uint64_t highest_granted_ = 0;  // in all lives, which only the judge knows
   std::string highest_granted_to_;     // a start
+  bool highest_forgotten_ = false;     // by the store itself
 };
 
 }  // namespace stargazer::sim
