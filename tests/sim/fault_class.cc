@@ -80,7 +80,7 @@ void redis_failover_writes_lost(Faults& faults) {
   faults.of(FaultKind::kNodeStop) = {minutes(10), minutes(1)};  // so that grants are among what is lost
 }
 void redis_clock_steps(Faults& faults) {
-  faults.of(FaultKind::kStoreStep) = {minutes(2), minutes(1)};
+  faults.of(FaultKind::kStoreStep) = {minutes(4), minutes(1)};
 }
 void slow_acquire(Faults& faults) {
   slow_network(faults);
@@ -146,7 +146,7 @@ const std::vector<FaultClass>& fault_classes() {
       {"redis_flushed", "each 200 s", redis_flushed, kAfterDataLoss, {}, {}, {}},
       {"redis_failover_writes_lost", "each 200 s, the last 20 s lost", redis_failover_writes_lost, kAfterDataLoss, {},
        {}, {}},
-      {"redis_clock_steps", "each 2 min, up to 1 min either way", redis_clock_steps, kAfterDataLoss, 0.9, {}, {}},
+      {"redis_clock_steps", "each 4 min, up to 1 min either way", redis_clock_steps, kAfterDataLoss, 0.9, {}, {}},
       {"slow_acquire", "10 % delayed up to 60 s, clock steps, crashes", slow_acquire, {}, {}, {}, {}},
       {"state_lost", "crashes, each second without its state; data lost", state_lost, kAfterDataLoss, {}, {}, {}},
       {"own_grant", "30 % of the replies lost, leader crashes", own_grant, {}, {}, {}, {}},

@@ -8,6 +8,7 @@
 
 #include "sim/class_run.h"
 #include "sim/cluster.h"
+#include "sim/rules.h"
 #include "sim/story.h"
 
 namespace stargazer::sim {
@@ -17,6 +18,7 @@ constexpr const char* kUsage =
     "sim --seeds A..B [--hours 1] [--nodes 3] [--tasks 20] [--mutant NAME]   one run a seed, quietly\n"
     "sim --seed S [the same] [--trace | --digest]                            one run, told or summed up\n"
     "sim --class NAME|all --seeds A..B                                       the fault classes of LEASE.md 3.8\n"
+    "sim --class NAME|all --seeds A..B --without RULE [--without RULE …]     what is found without these rules\n"
     "sim --class NAME --seed S [--trace | --digest]                          one run of one of them\n"
     "sim --transcripts DIR [--rewrite]                                       the stories of DIR/*.txt\n"
     "\n"
@@ -65,6 +67,7 @@ bool read_value(const std::string& name, const std::string& value, CommandLine& 
   if (name == "--nodes") return read_number(value, request.nodes) && request.nodes >= 1 && request.nodes <= kNodesMax;
   if (name == "--tasks") return read_number(value, request.tasks) && request.tasks <= kTasksMax;
   if (name == "--mutant") return parse_mutant(value, request.broken.mutant);
+  if (name == "--without") return switch_off(value, request.broken);
   if (name == "--class") {
     line.fault_class = value;
     return value == "all" || fault_class_named(value) != nullptr;
@@ -120,10 +123,21 @@ bool run_seeds(const CommandLine& line) {
   return true;
 }
 
+// With rules switched off: what is found is shown and is no failure.
+bool show_findings(const CommandLine& line, Seeds seeds) {
+  for (const FaultClass& fault_class : fault_classes()) {
+    if (line.fault_class != "all" && line.fault_class != fault_class.name) continue;
+    print_findings(fault_class, seeds, line.request.broken);
+  }
+  return true;
+}
+
 bool carry_out(const CommandLine& line) {
   if (!line.transcripts.empty()) return run_stories(line.transcripts, line.rewrite);
   if (line.fault_class.empty() || line.trace || line.digest) return run_seeds(line);
-  return run_classes(line.fault_class == "all" ? "" : line.fault_class, {line.first_seed, line.last_seed});
+  const Seeds seeds{line.first_seed, line.last_seed};
+  if (line.request.broken.only_count) return show_findings(line, seeds);
+  return run_classes(line.fault_class == "all" ? "" : line.fault_class, seeds);
 }
 
 int run(const std::vector<std::string>& arguments) {
