@@ -15,11 +15,9 @@
 
 #include "core/supervisor.h"
 #include "daemon/feed_job.h"
+#include "daemon/redis_connections.h"
 #include "io/event_log.h"
-#include "io/event_sink.h"
 #include "io/notify.h"
-#include "io/redis.h"
-#include "io/redis_lease_store.h"
 #include "io/run_memory.h"
 #include "io/uv_clock.h"
 #include "io/uv_worker_host.h"
@@ -102,7 +100,6 @@ class Daemon::Impl {
   void handle(const Event& event);
   void count(const Event& event);
   void publish(const Event& event);
-  void warn_of_dropped_events();
   void show_status();
   bool events_settled() const;
   void begin_close();
@@ -129,10 +126,8 @@ class Daemon::Impl {
   std::optional<Notify> notify_;
   std::unique_ptr<RunMemory> memory_;
   RunMemory::LastEnds last_ends_;
-  std::unique_ptr<Redis> redis_;
+  std::unique_ptr<RedisConnections> redis_;
   std::unique_ptr<Redis> kg_redis_;
-  std::unique_ptr<RedisLeaseStore> store_;
-  std::unique_ptr<EventSink> events_;
   std::unique_ptr<FeedJob> feed_;
   std::unique_ptr<UvWorkerHost> host_;
   std::set<std::string> persisted_tasks_;
@@ -144,8 +139,6 @@ class Daemon::Impl {
   std::uint64_t runs_ = 0;
   std::uint64_t failures_ = 0;
   std::uint64_t workers_ = 0;
-  std::uint64_t dropped_events_ = 0;
-  bool drop_warned_ = false;
 };
 
 Status Daemon::Impl::run() {
@@ -214,18 +207,16 @@ void Daemon::Impl::open_memory() {
 
 void Daemon::Impl::open_redis() {
   if (!targets_.main) return;
-  Redis::Options options;
-  options.command_timeout = config_.redis->command_timeout;
-  options.seed = random_number();
-  redis_ = std::make_unique<Redis>(&loop_, *targets_.main, options, [this](bool reachable, const std::string& cause) {
+  RedisConnections::Callbacks callbacks;
+  callbacks.post = [this](Input input) { post(std::move(input)); };
+  callbacks.reachable = [this](bool reachable, const std::string& cause) {
     set_reachable(Dependency::kRedis, reachable, cause);
-    if (reachable) events_->redis_reachable();
     if (!targets_.kg && config_.kg) set_reachable(Dependency::kKg, reachable, cause);
-  });
-  const LeaseTimes times = lease_times(config_.lease);
-  store_ = std::make_unique<RedisLeaseStore>(*redis_, config_.lease.key, node_id_, times.ttl, times.request_timeout,
-                                             [this](Input input) { post(std::move(input)); });
-  events_ = std::make_unique<EventSink>(*redis_, config_.events);
+  };
+  callbacks.say = [this](Priority priority, std::string message) { say(priority, std::move(message)); };
+  redis_ = std::make_unique<RedisConnections>(
+      &loop_, *targets_.main, config_,
+      RedisConnections::Options{node_id_, node_id_ + "-" + run_id_prefix_, random_number()}, std::move(callbacks));
 }
 
 void Daemon::Impl::open_kg() {
@@ -287,8 +278,8 @@ void Daemon::Impl::open_supervisor() {
   options.seed = random_number();
   options.run_id_prefix = run_id_prefix_;
   options.last_ends = std::move(last_ends_);
-  supervisor_ =
-      std::make_unique<Supervisor>(config_, std::move(registry), *clock_, store_.get(), *host_, std::move(options));
+  LeaseStore* store = redis_ == nullptr ? nullptr : &redis_->store();
+  supervisor_ = std::make_unique<Supervisor>(config_, std::move(registry), *clock_, store, *host_, std::move(options));
   malloc_trim(0);  // what reading the files took, several times the configuration itself, goes back to the system
 }
 
@@ -348,23 +339,11 @@ void Daemon::Impl::count(const Event& event) {
 void Daemon::Impl::publish(const Event& event) {
   const WallTime now = clock_->wall_now();
   if (event.outcome != Outcome::kCancelled && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
-  if (events_ == nullptr) return;
+  if (redis_ == nullptr) return;
   if (std::optional<DebugEvent> told = task_run_event(event, supervisor_->run_id_text(event.run), node_id_, now)) {
-    events_->publish(std::move(*told));
+    redis_->events().publish(std::move(*told));
   }
-  warn_of_dropped_events();
-}
-
-// Once for each time that Redis was away too long.
-void Daemon::Impl::warn_of_dropped_events() {
-  const std::uint64_t dropped = events_->dropped_count();
-  if (dropped > dropped_events_ && !drop_warned_) {
-    say(Priority::kWarning,
-        "the queue of events (events.queue_max) is full: the oldest are dropped until redis takes "
-        "them again");
-  }
-  drop_warned_ = dropped > dropped_events_;
-  dropped_events_ = dropped;
+  redis_->warn_of_lost_events();
 }
 
 void Daemon::Impl::show_status() {
@@ -372,7 +351,8 @@ void Daemon::Impl::show_status() {
   text += ", " + std::to_string(supervisor_->worker_count()) + " running (" + std::to_string(workers_) +
           " supervised), " + std::to_string(runs_) + " runs so far, " + std::to_string(failures_) + " failed";
   if (redis_ != nullptr && !redis_->reachable()) text += "; redis is unreachable";
-  if (dropped_events_ > 0) text += "; " + std::to_string(dropped_events_) + " events dropped";
+  const std::uint64_t dropped = redis_ == nullptr ? 0 : redis_->events().dropped_count();
+  if (dropped > 0) text += "; " + std::to_string(dropped) + " events dropped";
   notify_->status(text);
 }
 
@@ -381,7 +361,7 @@ void Daemon::Impl::on_signal(int number) {
 }
 
 bool Daemon::Impl::events_settled() const {
-  return events_ == nullptr || !redis_->reachable() || events_->waiting_count() + events_->in_flight_count() == 0;
+  return redis_ == nullptr || redis_->events_settled();
 }
 
 // The core has stopped. What it told last is on its way to Redis; give it a moment, then let everything go.
@@ -399,7 +379,7 @@ void Daemon::Impl::close_all() {
   if (std::exchange(closed_, true)) return;
   host_->close();
   if (feed_ != nullptr) feed_->close();
-  if (redis_ != nullptr) redis_->close([] {});
+  if (redis_ != nullptr) redis_->close();
   if (kg_redis_ != nullptr) kg_redis_->close([] {});
   clock_->close();
   notify_->close();

@@ -266,7 +266,8 @@ struct ConfigProblem {
 
 // Checks every relation between values that a reader of one key cannot see: the lease's times (LEASE.md section 3.6),
 // pools that are named but not defined, deadlines that cannot be kept, two tasks that would run the one journal feed,
-// a graph without a Redis, a bot runner without a provider. Empty when all hold.
+// a graph without a Redis, a bot runner without a provider, sentinels without a
+// name or a name without sentinels. Empty when all hold.
 std::vector<ConfigProblem> check_relations(const Config& config);
 
 }  // namespace stargazer

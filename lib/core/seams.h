@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 
@@ -149,6 +150,12 @@ struct LeaseReply {
 // A node says that it has released the lease. May be posted wrongly: it is only looked at sooner.
 struct LeaseAnnounced {};
 
+// When the cluster last ran its tasks with run_on = "leader", by name: what a new leader must know before it runs any,
+// or it would run a daily one again on the day of every change of leader. Those that were never run are absent.
+struct LastEndsLearnt {
+  std::map<std::string, WallTime> last_ends;
+};
+
 // A configured dependency has become reachable or has gone, or is away for another cause: posted on changes only. Until
 // the first one of these, it counts as unreachable.
 struct DependencyChanged {
@@ -162,6 +169,7 @@ struct StopRequested {
   std::string cause;  // "SIGTERM", "SIGINT"
 };
 
-using Input = std::variant<Exited, ChannelClosed, LeaseReply, LeaseAnnounced, DependencyChanged, StopRequested>;
+using Input =
+    std::variant<Exited, ChannelClosed, LeaseReply, LeaseAnnounced, LastEndsLearnt, DependencyChanged, StopRequested>;
 
 }  // namespace stargazer

@@ -58,6 +58,7 @@ class Supervisor::Impl {
 
  private:
   void take_in(Instant now);
+  void on_last_ends(const LastEndsLearnt& learnt, Instant now);
   void on_dependency(const DependencyChanged& changed, Instant now);
   void on_stop_requested(const StopRequested& requested, Instant now);
   void take_due(Instant now);
@@ -87,6 +88,17 @@ class Supervisor::Impl {
     return event;
   }
 
+  Event& tell_end(EventKind kind, const std::string& name, const FinishedRun& finished, Instant now) {
+    Event& event = tell(kind, now);
+    event.task = name;
+    event.run = finished.run;
+    event.epoch = finished.epoch;
+    event.outcome = finished.outcome;
+    event.duration = finished.duration;
+    event.detail = finished.cause;
+    return event;
+  }
+
   const Config config_;
   const Registry registry_;
   const SupervisorOptions options_;
@@ -104,6 +116,7 @@ class Supervisor::Impl {
   Lease lease_;
   SupervisedTable supervised_;
   Instant fuse_ = kNever;  // as the host knows it
+  bool last_ends_known_ = false;
   Instant last_step_{};
   bool started_ = false;
   bool stopping_ = false;
@@ -152,9 +165,19 @@ void Supervisor::Impl::take_in(Instant now) {
   }
   for (const Input& input : inputs) {
     if (std::holds_alternative<LeaseAnnounced>(input)) lease_.on_announced(now, random_);
+    if (const auto* learnt = std::get_if<LastEndsLearnt>(&input)) on_last_ends(*learnt, now);
     if (const auto* changed = std::get_if<DependencyChanged>(&input)) on_dependency(*changed, now);
     if (const auto* requested = std::get_if<StopRequested>(&input)) on_stop_requested(*requested, now);
   }
+}
+
+// What is learnt late, in another term than it was asked for, is at least as new as what that term would be told.
+void Supervisor::Impl::on_last_ends(const LastEndsLearnt& learnt, Instant now) {
+  if (!lease_.leader() || last_ends_known_) return;
+  last_ends_known_ = true;
+  tasks_.learn(learnt.last_ends, now, clock_.wall_now());
+  gates_.set_leader(true, true);
+  tasks_.recheck_held();
 }
 
 void Supervisor::Impl::on_dependency(const DependencyChanged& changed, Instant now) {
@@ -229,22 +252,11 @@ void Supervisor::Impl::settle_finished(Instant now) {
 void Supervisor::Impl::settle_task(const FinishedRun& finished, Instant now) {
   const bool failed = finished.outcome == Outcome::kFailed || finished.outcome == Outcome::kTimedOut;
   tasks_.run_ended(finished.owner_index, failed, now, random_);
-  Event& event = tell(EventKind::kRunEnded, now);
-  event.task = tasks_.plan(finished.owner_index).config.name;
-  event.run = finished.run;
-  event.epoch = finished.epoch;
-  event.outcome = finished.outcome;
-  event.duration = finished.duration;
-  event.detail = finished.cause;
+  tell_end(EventKind::kRunEnded, tasks_.plan(finished.owner_index).config.name, finished, now);
 }
 
 void Supervisor::Impl::settle_supervised(const FinishedRun& finished, Instant now) {
-  Event& event = tell(EventKind::kWorkerEnded, now);
-  event.task = supervised_.config(finished.owner_index).name;
-  event.run = finished.run;
-  event.outcome = finished.outcome;
-  event.duration = finished.duration;
-  event.detail = finished.cause;
+  Event& event = tell_end(EventKind::kWorkerEnded, supervised_.config(finished.owner_index).name, finished, now);
   if (finished.outcome == Outcome::kFailed && now >= fuse_) {
     event.outcome = Outcome::kCancelled;
     event.detail = "its fuse has burnt: the lease was not renewed in time";
@@ -283,11 +295,8 @@ void Supervisor::Impl::start_task(std::uint32_t index, Instant now) {
   const Result<RunId> run = runs_.start(plan, pools_.take(tasks_.pool(index)), run_id_text(id), now);
   if (run.ok()) return;
   tasks_.run_ended(index, true, now, random_);
-  Event& event = tell(EventKind::kRunEnded, now);
-  event.task = task.name;
-  event.run = id;
-  event.outcome = Outcome::kSpawnFailed;
-  event.detail = run.error().message();
+  const FinishedRun never{.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()};
+  tell_end(EventKind::kRunEnded, task.name, never, now).epoch = plan.epoch;
 }
 
 void Supervisor::Impl::start_supervised(Instant now) {
@@ -321,11 +330,8 @@ void Supervisor::Impl::start_worker(std::uint32_t index, Instant now) {
   supervised_.run_started(index, id);
   const Result<RunId> run = runs_.start(plan, std::nullopt, run_id_text(id), now);
   if (run.ok()) return;
-  Event& event = tell(EventKind::kWorkerEnded, now);
-  event.task = worker.name;
-  event.run = id;
-  event.outcome = Outcome::kSpawnFailed;
-  event.detail = run.error().message();
+  const FinishedRun never{.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()};
+  Event& event = tell_end(EventKind::kWorkerEnded, worker.name, never, now);
   event.delay = supervised_.run_ended(index, event.outcome, Duration::zero(), now, random_);
 }
 
@@ -356,7 +362,8 @@ void Supervisor::Impl::tell_lease(const LeaseEffects& effects, Instant now) {
 
 void Supervisor::Impl::apply_lease(const LeaseEffects& effects, Instant now) {
   if (effects.request) send(*effects.request);
-  gates_.set_leader(lease_.leader());
+  if (effects.gained) last_ends_known_ = store_ == nullptr || !options_.last_ends_are_shared;
+  gates_.set_leader(lease_.leader(), last_ends_known_);
   if (effects.gained) {
     Event& event = tell(EventKind::kLeaseGained, now);
     event.detail = store_ == nullptr ? "standalone" : "";

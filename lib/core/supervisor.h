@@ -6,7 +6,7 @@
 //
 //   1. exits and closed channels
 //   2. lease replies
-//   3. announcements, dependencies, requests to stop
+//   3. announcements, last ends, dependencies, requests to stop
 //   4. what the clock has brought    run timeouts, grace periods, drain deadlines, due loops
 //   5. runs that have ended          their permits are free for what starts below
 //   6. the lease                     its own deadlines first: nothing starts in the name of a lease that has run out
@@ -48,8 +48,10 @@ struct SupervisorOptions {
   std::uint64_t seed = 0;
   std::string run_id_prefix;  // makes run ids unique over restarts and nodes: "PREFIX-1", "PREFIX-2", …
   std::map<std::string, WallTime> last_ends;  // remembered ends of tasks with persist = true, by task name
-  LeaseMemory lease_memory{};                 // of the start before
-  LeaseRules lease_rules{};                   // all on; the simulator shows what each is for
+  // A new leader runs the tasks with run_on = "leader" only once LastEndsLearnt has been posted to it.
+  bool last_ends_are_shared = false;
+  LeaseMemory lease_memory{};  // of the start before
+  LeaseRules lease_rules{};    // all on; the simulator shows what each is for
 };
 
 // One task or supervised worker as an operator sees it.

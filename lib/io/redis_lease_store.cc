@@ -66,8 +66,7 @@ end
 
 // A key of ours under another epoch is that of a store that went back in time: not the term that is asked about.
 constexpr const char* kRenew = R"(
-own = own and epoch == tonumber(ARGV[4])
-if own then
+if own and epoch == tonumber(ARGV[4]) then
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
   done, remaining = 1, tonumber(ARGV[3])
 end
@@ -184,9 +183,6 @@ std::string cause_of(const std::string& message) {
     return printable(message, RedisLeaseStore::kHolderBytesMax) +
            "; the ACL of the Redis user must allow the commands EVAL, INFO, TIME, GET, SET, DEL, PTTL, PEXPIRE, HMGET, "
            "HSET, PUBLISH, and WAIT when lease.replicas is not 0, and lease.key with everything that begins like it";
-  }
-  if (contains(message, "WRONGTYPE")) {
-    return "a key of the lease holds something else than the lease does (WRONGTYPE): " + message;
   }
   constexpr std::string_view kOurs = "LEASE ";
   return message.rfind(kOurs, 0) == 0 ? message.substr(kOurs.size()) : message;

@@ -157,7 +157,7 @@ TEST_CASE("a worker of the lease that outlives every deadline is an emergency", 
 }
 
 TEST_CASE("a candidate that holds off says so, and what it remembers is what it has seen", "[supervisor]") {
-  TestNode node(lease_config(), {0, "n", {}, {}, {}});
+  TestNode node(lease_config(), {0, "n", {}, false, {}, {}});
   node.start();
   node.post(DependencyChanged{Dependency::kRedis, true, ""});
   node.step();
@@ -168,6 +168,40 @@ TEST_CASE("a candidate that holds off says so, and what it remembers is what it 
   CHECK(events[0].kind == EventKind::kLeaseHoldOff);
   CHECK(events[0].delay == 30s);
   CHECK(node.supervisor->lease_memory() == LeaseMemory{7, "run-a"});
+}
+
+TEST_CASE("a new leader runs what once a cluster is run only when it knows the last ends", "[supervisor]") {
+  TestNode node(lease_config(), {0, "n", {}, true, {7, "run-a"}, {}});
+  node.start();
+  node.forget();
+  node.post(DependencyChanged{Dependency::kRedis, true, ""});
+  node.step();
+  node.answer(Answer::kGranted);
+  CHECK(node.take_calls() == Lines{"spawn w 2"});
+  CHECK(node.why(0).ends_with("but Redis has not said yet when the cluster last ran it"));
+  const WallTime wall_now = node.clock.wall_time;
+  SECTION("and waits for the rest of the interval") {
+    node.post(LastEndsLearnt{{{"a", wall_now - 20s}, {"b", wall_now}}});
+    node.step();
+    CHECK(node.take_calls().empty());
+    CHECK(node.why(0) == "waits, next run in 40 s");
+    node.run_until(5s);
+    node.post(LastEndsLearnt{{{"a", wall_now}}});  // twice in one term: the first counts
+    node.step();
+    node.run_until(9s);
+    CHECK(node.why(0) == "waits, next run in 31 s");
+  }
+  SECTION("at once when it is due") {
+    const WallTime end = GENERATE_COPY(wall_now - 61s, wall_now + 1h);
+    node.post(LastEndsLearnt{{{"a", end}}});
+    node.step();
+    CHECK(node.take_calls() == Lines{"spawn a 3"});
+  }
+  SECTION("at once when nobody ever ran it") {
+    node.post(LastEndsLearnt{});
+    node.step();
+    CHECK(node.take_calls() == Lines{"spawn a 3"});
+  }
 }
 
 TEST_CASE("the key of a leader that vanishes is set again", "[supervisor]") {

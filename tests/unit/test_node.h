@@ -76,7 +76,7 @@ inline Config lease_config() {
 // One node on scripted seams. With [redis] it contends for the lease; otherwise it is standalone.
 class TestNode {
  public:
-  explicit TestNode(Config config, SupervisorOptions options = {0, "n", {}, {7, "run-a"}, {}}) {
+  explicit TestNode(Config config, SupervisorOptions options = {0, "n", {}, false, {7, "run-a"}, {}}) {
     if (config.redis) contests_ = true;
     Registry registry = build_registry(config, [](const Job&) { return std::string(); });
     clock.wall_time = WallTime(std::chrono::hours(500'000));
