@@ -36,8 +36,8 @@ struct ClassResult {
 // Stops at the first violation, which is then shown.
 ClassResult run_class(const FaultClass& fault_class, Seeds seeds, const Broken& broken);
 
-// Runs every class, or the one of this name, and prints the table beside that of LEASE.md section 3.8. False when one of
-// them was violated, or its time without active workers is above what LEASE.md found.
+// Runs every class, or the one of this name, and prints the table beside that of LEASE.md section 3.8. False when one
+// of them was violated, or its time without active workers is above what LEASE.md found.
 bool run_classes(const std::string& name, Seeds seeds);
 
 // Prints what the seed was and the end of its transcript.

@@ -58,8 +58,7 @@ std::unique_ptr<Node> Cluster::make_node(std::size_t index) {
                                      draw_rate(world_.random, faults_.drift_ppm_max), plan);
   node->set_step_delay_max(faults_.step_delay_max);
   node->set_fixed_id(options_.fixed_node_id);
-  node->checker().set_kill_latency_max(faults_.children.kill_delay_max + 2 * faults_.step_delay_max +
-                                       kKillLatencyMax);
+  node->checker().set_kill_latency_max(faults_.children.kill_delay_max + 2 * faults_.step_delay_max + kKillLatencyMax);
   if (server_) node->store().set_odds(faults_.network);
   node->on_stopped([this, node = node.get()] { boot_later(*node); });
   return node;

@@ -94,7 +94,9 @@ void Cluster::upset_node(FaultKind kind, Node& node, Duration length) {
     case FaultKind::kDependencyFlap: return flap(node, length);
     case FaultKind::kNodeStop: return stop(node, length);
     case FaultKind::kNodeCrash: return crash(node, length);
-    case FaultKind::kDaemonStop: node.stop_daemon(true); return fault_lasts(length, [&node] { node.stop_daemon(false); });
+    case FaultKind::kDaemonStop:
+      node.stop_daemon(true);
+      return fault_lasts(length, [&node] { node.stop_daemon(false); });
     case FaultKind::kMachinePause:
       node.pause_machine(true);
       return fault_lasts(length, [&node] { node.pause_machine(false); });

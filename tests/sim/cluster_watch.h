@@ -1,5 +1,5 @@
-// What no node can see alone: the workers of the lease live on one node at a time, at any instant of true time. They are
-// the supervised workers and the runs of tasks with run_on = "leader".
+// What no node can see alone: the workers of the lease live on one node at a time, at any instant of true time. They
+// are the supervised workers and the runs of tasks with run_on = "leader".
 #pragma once
 
 #include <string>

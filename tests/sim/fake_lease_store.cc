@@ -51,6 +51,7 @@ void FakeLeaseStore::connect_after(Duration pause) {
 }
 
 void FakeLeaseStore::try_to_connect() {
+  on_traffic_();
   if (partitioned()) return connect_after(kConnectTimeout + backoff_.next());
   if (server_.down()) return connect_after(backoff_.next());
   connected_ = true;
@@ -105,6 +106,7 @@ void FakeLeaseStore::send(StoreRequest request) {
   checker_.lease_requested(request.id, request.verb == LeaseVerb::kRelease, clock_.now());
   ++requests_sent_;
   if (!connected_) return fail_later(request.id, "not connected");
+  on_traffic_();
   unanswered_.insert(request.id);
   const bool lost = drop_requests_ || world_.random.chance(odds_.lose_request);
   world_.tell(checker_.who(), [&] { return std::string("lease ") + name_of(request.verb) + (lost ? " lost" : ""); });

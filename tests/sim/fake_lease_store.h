@@ -45,8 +45,10 @@ class FakeLeaseStore final : public LeaseStore, public StoreClient {
   void drop_requests(bool drop) { drop_requests_ = drop; }
   void drop_replies(bool drop) { drop_replies_ = drop; }
   bool partitioned() const { return drop_requests_ && drop_replies_; }
-  // All that were sent, lost ones included.
+  // All that were asked for, lost and failed ones included.
   std::uint64_t requests_sent() const { return requests_sent_; }
+  // Hears of every attempt to connect and of every request that leaves the node.
+  void on_traffic(std::function<void()> heard) { on_traffic_ = std::move(heard); }
 
  private:
   void send(StoreRequest request);
@@ -70,9 +72,10 @@ class FakeLeaseStore final : public LeaseStore, public StoreClient {
   bool up_ = false;
   bool connected_ = false;
   Instant connected_at_{};
-  std::uint64_t connection_ = 0;       // counts connections and daemons, so that what belongs to an old one is known
+  std::uint64_t connection_ = 0;         // counts connections and daemons, so that what belongs to an old one is known
   std::set<LeaseRequestId> unanswered_;  // on this connection
   std::uint64_t requests_sent_ = 0;
+  std::function<void()> on_traffic_ = [] {};
   bool drop_requests_ = false;
   bool drop_replies_ = false;
 };

@@ -105,7 +105,8 @@ void FakeWorkerHost::stop(RunId run, StopSignal signal) {
   world_.tell(checker_.who(),
               [&] { return "signal " + child->name + (signal == StopSignal::kKill ? " KILL" : " TERM"); });
   if (signal == StopSignal::kKill) {
-    if (world_.broken.mutant != Mutant::kImmortal) die_after(child, child->plan.dies_of_kill_after, {.signal = SIGKILL});
+    if (world_.broken.mutant != Mutant::kImmortal)
+      die_after(child, child->plan.dies_of_kill_after, {.signal = SIGKILL});
   } else if (child->plan.dies_of_term_after) {
     die_after(child, *child->plan.dies_of_term_after, {.signal = SIGTERM});
   }
@@ -133,7 +134,8 @@ void FakeWorkerHost::abandon_all(Duration delay_max) {
     child->orphan = true;
     if (!child->alive) continue;
     // Both are killed, the one by its keeper, the other by itself; only the first can be stopped meanwhile.
-    die_after(child, world_.random.up_to(delay_max), child->kept() ? ExitStatus{.signal = SIGKILL} : ExitStatus{.code = 1});
+    die_after(child, world_.random.up_to(delay_max),
+              child->kept() ? ExitStatus{.signal = SIGKILL} : ExitStatus{.code = 1});
   }
   children_.clear();
 }

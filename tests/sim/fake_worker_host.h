@@ -29,7 +29,7 @@ struct ChildPlan {
   Duration report_delay{};                                        // from its death to Exited
   std::optional<Duration> channel_after_exit = Duration::zero();  // none: held open until it is given up
   std::optional<Duration> channel_after_start;                    // closes the channel while it runs
-  std::optional<Duration> writes_every;  // to the store, through the fence, if it has an epoch
+  std::optional<Duration> writes_every;                           // to the store, through the fence, if it has an epoch
 };
 
 // Draws a plan. `supervised` children run for up to worker_run_max and end like any other.
@@ -63,8 +63,8 @@ class FakeWorkerHost final : public WorkerHost {
     std::string name;
     ChildPlan plan;
     std::uint64_t epoch = 0;
-    Instant fuse = kNever;                 // kNever: it has no keeper
-    Instant fuse_told = kNever;            // to the keeper, which may be stopped
+    Instant fuse = kNever;       // kNever: it has no keeper
+    Instant fuse_told = kNever;  // to the keeper, which may be stopped
     bool keeper_stopped = false;
     bool stopped = false;                  // the worker itself
     std::optional<ExitStatus> dies_later;  // once it is continued

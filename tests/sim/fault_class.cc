@@ -144,8 +144,13 @@ const std::vector<FaultClass>& fault_classes() {
       {"redis_restart_with_data", "each 200 s, away up to 40 s", redis_restart_with_data, kAfterDataLoss, {}, {}, {}},
       {"redis_restart_data_lost", "each 200 s, away up to 5 s", redis_restart_data_lost, kAfterDataLoss, 3.7, {}, {}},
       {"redis_flushed", "each 200 s", redis_flushed, kAfterDataLoss, {}, {}, {}},
-      {"redis_failover_writes_lost", "each 200 s, the last 20 s lost", redis_failover_writes_lost, kAfterDataLoss, {},
-       {}, {}},
+      {"redis_failover_writes_lost",
+       "each 200 s, the last 20 s lost",
+       redis_failover_writes_lost,
+       kAfterDataLoss,
+       {},
+       {},
+       {}},
       {"redis_clock_steps", "each 4 min, up to 1 min either way", redis_clock_steps, kAfterDataLoss, 0.9, {}, {}},
       {"slow_acquire", "10 % delayed up to 60 s, clock steps, crashes", slow_acquire, {}, {}, {}, {}},
       {"state_lost", "crashes, each second without its state; data lost", state_lost, kAfterDataLoss, {}, {}, {}},
@@ -158,7 +163,8 @@ const std::vector<FaultClass>& fault_classes() {
 
 const FaultClass* fault_class_named(const std::string& name) {
   const auto& all = fault_classes();
-  const auto found = std::find_if(all.begin(), all.end(), [&name](const FaultClass& each) { return each.name == name; });
+  const auto found =
+      std::find_if(all.begin(), all.end(), [&name](const FaultClass& each) { return each.name == name; });
   return found == all.end() ? nullptr : &*found;
 }
 

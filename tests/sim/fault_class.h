@@ -14,9 +14,9 @@ struct FaultClass {
   const char* name;
   const char* what;  // the frequencies, for a person
   void (*set)(Faults& faults);
-  Duration recovery_max;                // Options::recovery_max
-  std::optional<double> idle_max;       // part of the run without active workers, as LEASE.md 3.8 has it for P4
-  std::optional<double> gap_median_max; // of the stretches without active workers, in seconds, likewise
+  Duration recovery_max;                 // Options::recovery_max
+  std::optional<double> idle_max;        // part of the run without active workers, as LEASE.md 3.8 has it for P4
+  std::optional<double> gap_median_max;  // of the stretches without active workers, in seconds, likewise
   std::optional<double> gap_p99_max;
 };
 

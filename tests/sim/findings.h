@@ -12,13 +12,13 @@
 namespace stargazer::sim {
 
 enum class Invariant : std::uint8_t {
-  kOneActiveSet,   // I1
-  kDeadAtKill,     // I2
-  kFenced,         // I3
-  kEpochsGrow,     // I4
-  kOwnKeyOnly,     // I5
-  kRecovers,       // I6, I7
-  kRequestRate,    // I8
+  kOneActiveSet,  // I1
+  kDeadAtKill,    // I2
+  kFenced,        // I3
+  kEpochsGrow,    // I4
+  kOwnKeyOnly,    // I5
+  kRecovers,      // I6, I7
+  kRequestRate,   // I8
 };
 inline constexpr std::size_t kInvariantCount = 7;
 

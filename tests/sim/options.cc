@@ -192,8 +192,9 @@ std::string describe_network(const NetworkOdds& network) {
 
 const char* name_of(FaultKind kind) {
   constexpr std::array<const char*, kFaultKindCount> kNames{
-      "partition", "store_restart", "store_data_loss", "store_flush", "store_failover", "store_step", "dependency_flap",
-      "node_stop", "node_crash",    "daemon_stop",     "keeper_stop", "worker_stop",    "machine_pause"};
+      "partition",   "store_restart",   "store_data_loss", "store_flush", "store_failover",
+      "store_step",  "dependency_flap", "node_stop",       "node_crash",  "daemon_stop",
+      "keeper_stop", "worker_stop",     "machine_pause"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

@@ -61,8 +61,8 @@ struct ChildOdds {
   double hangs = 0;  // never ends by itself
   double ignores_term = 0;
   bool workers_stay = false;  // supervised children end only when asked to
-  double closes_early = 0;  // the channel, before the exit
-  double holds_output = 0;  // a descendant keeps the channel open until the host gives it up
+  double closes_early = 0;    // the channel, before the exit
+  double holds_output = 0;    // a descendant keeps the channel open until the host gives it up
   Duration run_max{};
   Duration worker_run_max{};  // of a supervised worker
   Duration term_delay_max{};
@@ -88,12 +88,12 @@ struct Disturbance {
 };
 
 enum class FaultKind : std::uint8_t {
-  kPartition,       // a node is cut off from the store, one way or both
-  kStoreRestart,    // with its data; away for length
-  kStoreDataLoss,   // likewise, without its data
-  kStoreFlush,      // all data gone, but the server is the same
-  kStoreFailover,   // a replica takes over without the last writes
-  kStoreStep,       // of the store's wall clock; length is how far, either way
+  kPartition,      // a node is cut off from the store, one way or both
+  kStoreRestart,   // with its data; away for length
+  kStoreDataLoss,  // likewise, without its data
+  kStoreFlush,     // all data gone, but the server is the same
+  kStoreFailover,  // a replica takes over without the last writes
+  kStoreStep,      // of the store's wall clock; length is how far, either way
   kDependencyFlap,
   kNodeStop,      // in order, then started anew after length
   kNodeCrash,     // kill -9, likewise
@@ -129,7 +129,7 @@ struct Options {
   Duration calm{};  // the last part of the run, without faults
   Faults faults;
   Duration boot_spread = std::chrono::seconds(5);  // within which the nodes start, and then connect
-  bool fixed_node_id = false;  // a node has the same id in every life
+  bool fixed_node_id = false;                      // a node has the same id in every life
   // How soon after the last fault workers of the lease are active again (I6, I7), in the calm and wherever no fault
   // happens for so long; zero: that is not looked at.
   Duration recovery_max{};

@@ -13,7 +13,8 @@ bool switch_off(const std::string& rule, Broken& broken);
 // "count_from_sending, …", for the usage.
 std::string rule_names();
 
-// Tries every rule, each in the class where it matters, and prints a line each. False when one was not missed.
+// Tries every rule in the classes where it matters, up to so many seeds each, and prints a line each. False when one
+// was not missed.
 bool run_rules(std::uint64_t seeds);
 
 // Prints what is found in a class with these rules off.

@@ -8,6 +8,7 @@
 
 #include "sim/class_run.h"
 #include "sim/cluster.h"
+#include "sim/herd.h"
 #include "sim/rules.h"
 #include "sim/story.h"
 
@@ -20,6 +21,8 @@ constexpr const char* kUsage =
     "sim --class NAME|all --seeds A..B                                       the fault classes of LEASE.md 3.8\n"
     "sim --class NAME|all --seeds A..B --without RULE [--without RULE …]     what is found without these rules\n"
     "sim --class NAME --seed S [--trace | --digest]                          one run of one of them\n"
+    "sim --rules --seeds 1..B                                                what each rule of the lease is for\n"
+    "sim --herd --seeds A..B                                                 50 nodes, Redis away for ten minutes\n"
     "sim --transcripts DIR [--rewrite]                                       the stories of DIR/*.txt\n"
     "\n"
     "Exit status: 0 all held, 1 a violation or a story that went differently, 2 wrong usage.\n"
@@ -34,6 +37,8 @@ struct CommandLine {
   bool rewrite = false;
   std::string transcripts;
   std::string fault_class;  // "all" stands for each
+  bool rules = false;
+  bool herd = false;
 };
 
 template <typename Number>
@@ -86,6 +91,10 @@ std::optional<CommandLine> read_arguments(const std::vector<std::string>& argume
       line.digest = true;
     } else if (name == "--rewrite") {
       line.rewrite = true;
+    } else if (name == "--rules") {
+      line.rules = true;
+    } else if (name == "--herd") {
+      line.herd = true;
     } else if (++place == arguments.size() || !read_value(name, arguments[place], line)) {
       return std::nullopt;
     }
@@ -132,8 +141,16 @@ bool show_findings(const CommandLine& line, Seeds seeds) {
   return true;
 }
 
+bool run_herds(const CommandLine& line) {
+  bool held = true;
+  for (std::uint64_t seed = line.first_seed; seed <= line.last_seed; ++seed) held = run_herd(seed) && held;
+  return held;
+}
+
 bool carry_out(const CommandLine& line) {
   if (!line.transcripts.empty()) return run_stories(line.transcripts, line.rewrite);
+  if (line.rules) return run_rules(line.last_seed);
+  if (line.herd) return run_herds(line);
   if (line.fault_class.empty() || line.trace || line.digest) return run_seeds(line);
   const Seeds seeds{line.first_seed, line.last_seed};
   if (line.request.broken.only_count) return show_findings(line, seeds);

@@ -88,8 +88,8 @@ Answer StoreServer::set_again(const StoreRequest& request) {
   if (request.claim.epoch < highest_granted_ ||
       (request.claim.epoch == highest_granted_ && request.start != highest_granted_to_)) {
     world_.findings.found(Invariant::kEpochsGrow, request.start,
-                          "set its term " + std::to_string(request.claim.epoch) + " again after " + highest_granted_to_ +
-                              " was granted " + std::to_string(highest_granted_));
+                          "set its term " + std::to_string(request.claim.epoch) + " again after " +
+                              highest_granted_to_ + " was granted " + std::to_string(highest_granted_));
   }
   set_key(request, request.claim.epoch);
   return Answer::kGranted;
