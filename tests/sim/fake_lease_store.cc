@@ -111,7 +111,7 @@ void FakeLeaseStore::send(StoreRequest request) {
   const bool lost = drop_requests_ || world_.random.chance(odds_.lose_request);
   world_.tell(checker_.who(), [&] { return std::string("lease ") + name_of(request.verb) + (lost ? " lost" : ""); });
   if (lost) return;
-  const Duration delay = draw_delay();
+  const Duration delay = draw_delay() + request_delay_;
   const bool again = world_.random.chance(odds_.duplicate);
   world_.timeline.after(delay, [this, request, connection = connection_] { arrive(request, connection, true); });
   if (!again) return;
@@ -162,7 +162,11 @@ void FakeLeaseStore::release_announced(const std::string& node) {
 void FakeLeaseStore::write(std::uint64_t epoch) {
   if (drop_requests_ || world_.random.chance(odds_.lose_request)) return;
   world_.timeline.after(draw_delay(), [this, epoch, node = node_id_] {
-    if (!drop_requests_ && !server_.down()) server_.write(node, epoch);
+    if (drop_requests_ || server_.down()) return;
+    const bool accepted = server_.write(node, epoch);
+    world_.tell("store", [&] {
+      return checker_.who() + " write epoch=" + std::to_string(epoch) + (accepted ? ": accepted" : ": refused");
+    });
   });
 }
 

@@ -44,6 +44,8 @@ class FakeLeaseStore final : public LeaseStore, public StoreClient {
   // Drops every request, or every reply, from now on until told otherwise.
   void drop_requests(bool drop) { drop_requests_ = drop; }
   void drop_replies(bool drop) { drop_replies_ = drop; }
+  // Every request, not its answer, takes so long from now on.
+  void delay_requests(Duration delay) { request_delay_ = delay; }
   bool partitioned() const { return drop_requests_ && drop_replies_; }
   // All that were asked for, lost and failed ones included.
   std::uint64_t requests_sent() const { return requests_sent_; }
@@ -76,6 +78,7 @@ class FakeLeaseStore final : public LeaseStore, public StoreClient {
   std::set<LeaseRequestId> unanswered_;  // on this connection
   std::uint64_t requests_sent_ = 0;
   std::function<void()> on_traffic_ = [] {};
+  Duration request_delay_{};
   bool drop_requests_ = false;
   bool drop_replies_ = false;
 };

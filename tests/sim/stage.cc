@@ -13,11 +13,12 @@ constexpr Duration kKillLatencyMax = std::chrono::seconds(1);
 
 }  // namespace
 
-Stage::Stage(const Config& config, std::size_t nodes, const std::map<std::string, ChildPlan>& plans, Trace::Sink sink)
+Stage::Stage(const Config& config, std::size_t nodes, bool machines_pause,
+             const std::map<std::string, ChildPlan>& plans, Trace::Sink sink)
     : config_(config),
       registry_(build_registry(config_, [](const Job&) { return std::string(); })),
       world_(kSeed, Broken{}, std::move(sink)),
-      watch_(world_, nodes, config.redis.has_value(), false) {
+      watch_(world_, nodes, config.redis.has_value(), machines_pause) {
   if (config_.redis) server_ = std::make_unique<StoreServer>(world_, config_.lease.ttl, 0);
   for (std::size_t index = 0; index < nodes; ++index) {
     const Rate rate{std::chrono::hours(1), 0};

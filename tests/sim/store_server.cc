@@ -84,7 +84,7 @@ Answer StoreServer::keep(const StoreRequest& request) {
 
 Answer StoreServer::set_again(const StoreRequest& request) {
   if (live()) return Answer::kHeld;
-  if (!claim_holds(request.claim)) return Answer::kFree;
+  if (!claim_holds(request.claim) || state_.epoch > request.claim.epoch) return Answer::kFree;
   if (request.claim.epoch < highest_granted_ ||
       (request.claim.epoch == highest_granted_ && request.start != highest_granted_to_)) {
     world_.findings.found(Invariant::kEpochsGrow, request.start,
