@@ -41,23 +41,23 @@ void Succession::judge_server(const LeaseFacts& facts, Instant now) {
   }
 }
 
-// A key expires by the store's wall clock, so a step forward frees it early. One back may hide another forward. Only
-// answers that were quick enough tell a step from a slow network.
+// A key expires by the store's wall clock, so a step forward frees it early. One back may hide another forward. A slow
+// answer tells less exactly what the clock is, so nothing is compared with it, but a step may show in it all the same.
 void Succession::judge_clock(const LeaseFacts& facts, Instant sent_at, Instant received_at) {
-  if (received_at - sent_at > tolerance_) return;
   const ClockReading reading{facts.store_time - received_at.time_since_epoch(),
                              facts.store_time - sent_at.time_since_epoch(), received_at};
-  const bool forward = anchor_ && reading.offset_min > anchor_->offset_max + tolerance_;
-  const bool back = anchor_ && reading.offset_max < anchor_->offset_min - tolerance_;
-  if ((forward || back) && rules_.hold_off_at_clock_step) {
+  const bool stepped = anchor_ && (reading.offset_min > anchor_->offset_max + tolerance_ ||
+                                   reading.offset_max < anchor_->offset_min - tolerance_);
+  if (stepped && rules_.hold_off_at_clock_step) {
     doubt(end_doubted_until_, "the clock of Redis was set, so that the key may expire early", received_at);
   }
   // The anchor stays for one ttl, so that steps too small to be seen do not add up to more than twice the tolerance.
-  if (!anchor_ || forward || back || received_at - anchor_->taken_at > ttl_) anchor_ = reading;
+  if (received_at - sent_at > tolerance_) return;
+  if (!anchor_ || stepped || received_at - anchor_->taken_at > ttl_) anchor_ = reading;
 }
 
-// The key's moment of expiry, by the store's clock, is the one that was seen before, or a whole ttl after something that
-// has happened since. Anything earlier comes from a step that was undone before anybody read the clock.
+// The key's moment of expiry, by the store's clock, is the one that was seen before, or a whole ttl after something
+// that has happened since. Anything earlier comes from a step that was undone before anybody read the clock.
 void Succession::judge_key(const LeaseFacts& facts, Instant now) {
   if (!facts_ || facts.holder.empty() || !rules_.hold_off_at_clock_step) return;
   const auto expiry = [](const LeaseFacts& seen) { return seen.store_time + seen.remaining; };

@@ -11,6 +11,8 @@ using std::chrono::seconds;
 
 // A crashed daemon's children notice its end by their closed channel, or their keepers do, and are gone within this.
 constexpr Duration kChildrenLeaveMax = seconds(1);
+// About as long as a follower looks away.
+constexpr Duration kUndoneWithin = seconds(3);
 
 }  // namespace
 
@@ -30,7 +32,8 @@ void Cluster::upset(FaultKind kind, Duration length) {
     case FaultKind::kStoreDataLoss:
     case FaultKind::kStoreFlush:
     case FaultKind::kStoreFailover:
-    case FaultKind::kStoreStep: return upset_store(kind, length);
+    case FaultKind::kStoreStep:
+    case FaultKind::kStoreTwoSteps: return upset_store(kind, length);
     default: return upset_node(kind, victim(), length);
   }
 }
@@ -75,9 +78,17 @@ void Cluster::upset_store(FaultKind kind, Duration length) {
   const bool back = kind == FaultKind::kStoreStep && world_.random.chance(0.5);
   world_.tell("store", [&] { return name_of(kind) + std::string(back ? " -" : " ") + format_duration(length); });
   const auto either_way = [this](Duration most) { return world_.random.up_to(2 * most) - most; };
-  const bool goes_away = kind != FaultKind::kStoreFlush && kind != FaultKind::kStoreStep;
+  const bool goes_away =
+      kind == FaultKind::kStoreRestart || kind == FaultKind::kStoreDataLoss || kind == FaultKind::kStoreFailover;
   if (kind == FaultKind::kStoreFlush) server_->flush();
   if (kind == FaultKind::kStoreStep) server_->step_clock(back ? -length : length);
+  if (kind == FaultKind::kStoreTwoSteps) {
+    server_->step_clock(-length);
+    return fault_lasts(world_.random.up_to(kUndoneWithin), [this, length] {
+      world_.tell("store", [] { return "clock is set right again"; });
+      server_->step_clock(length);
+    });
+  }
   if (kind == FaultKind::kStoreRestart) server_->restart(length, false);
   if (kind == FaultKind::kStoreDataLoss) server_->restart(length, true);
   if (kind == FaultKind::kStoreFailover) {

@@ -82,6 +82,10 @@ void redis_failover_writes_lost(Faults& faults) {
 void redis_clock_steps(Faults& faults) {
   faults.of(FaultKind::kStoreStep) = {minutes(4), minutes(1)};
 }
+// A step and its undoing, so close to each other that nobody may have looked between them.
+void clock_jitter(Faults& faults) {
+  faults.of(FaultKind::kStoreTwoSteps) = {seconds(20), seconds(29)};
+}
 void slow_acquire(Faults& faults) {
   slow_network(faults);
   faults.network.slow_max = seconds(60);
@@ -106,6 +110,7 @@ void everything(Faults& faults) {
     set(faults);
   }
   faults.of(FaultKind::kStoreFailover) = {seconds(200), seconds(10)};
+  faults.of(FaultKind::kStoreTwoSteps) = {minutes(2), seconds(29)};
   faults.aimed = 0.6;
   faults.state_lost = 0.3;
 }
@@ -152,6 +157,7 @@ const std::vector<FaultClass>& fault_classes() {
        {},
        {}},
       {"redis_clock_steps", "each 4 min, up to 1 min either way", redis_clock_steps, kAfterDataLoss, 0.9, {}, {}},
+      {"clock_jitter", "each 20 s a step of up to 29 s back, undone soon", clock_jitter, kAfterDataLoss, {}, {}, {}},
       {"slow_acquire", "10 % delayed up to 60 s, clock steps, crashes", slow_acquire, {}, {}, {}, {}},
       {"state_lost", "crashes, each second without its state; data lost", state_lost, kAfterDataLoss, {}, {}, {}},
       {"own_grant", "30 % of the replies lost, leader crashes", own_grant, {}, {}, {}, {}},

@@ -128,6 +128,7 @@ void draw_disturbances(Random& random, const LeaseTimes& times, Faults& faults) 
   faults.of(FaultKind::kStoreFlush) = disturbance(random, minutes(3), seconds(1));
   faults.of(FaultKind::kStoreFailover) = disturbance(random, minutes(2), seconds(20));
   faults.of(FaultKind::kStoreStep) = disturbance(random, minutes(1), 3 * times.ttl);
+  faults.of(FaultKind::kStoreTwoSteps) = disturbance(random, minutes(1), times.ttl);
   faults.of(FaultKind::kDependencyFlap) = disturbance(random, seconds(3), minutes(5));
   faults.of(FaultKind::kNodeStop) = disturbance(random, minutes(1), minutes(1));
   faults.of(FaultKind::kNodeCrash) = disturbance(random, minutes(1), minutes(1));
@@ -192,9 +193,9 @@ std::string describe_network(const NetworkOdds& network) {
 
 const char* name_of(FaultKind kind) {
   constexpr std::array<const char*, kFaultKindCount> kNames{
-      "partition",   "store_restart",   "store_data_loss", "store_flush", "store_failover",
-      "store_step",  "dependency_flap", "node_stop",       "node_crash",  "daemon_stop",
-      "keeper_stop", "worker_stop",     "machine_pause"};
+      "partition",   "store_restart",   "store_data_loss", "store_flush",  "store_failover",
+      "store_step",  "store_two_steps", "dependency_flap", "node_stop",    "node_crash",
+      "daemon_stop", "keeper_stop",     "worker_stop",     "machine_pause"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 

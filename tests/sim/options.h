@@ -94,6 +94,7 @@ enum class FaultKind : std::uint8_t {
   kStoreFlush,     // all data gone, but the server is the same
   kStoreFailover,  // a replica takes over without the last writes
   kStoreStep,      // of the store's wall clock; length is how far, either way
+  kStoreTwoSteps,  // back, and forward by as much within a few seconds
   kDependencyFlap,
   kNodeStop,      // in order, then started anew after length
   kNodeCrash,     // kill -9, likewise
@@ -102,7 +103,7 @@ enum class FaultKind : std::uint8_t {
   kWorkerStop,    // likewise, of the workers
   kMachinePause,  // the machine stands still and does not notice
 };
-inline constexpr std::size_t kFaultKindCount = 13;
+inline constexpr std::size_t kFaultKindCount = 14;
 
 // "partition", …
 const char* name_of(FaultKind kind);

@@ -58,6 +58,7 @@ const std::vector<Missed>& all_missed() {
       {{"hold_off_at_data_loss"}, "redis_failover_writes_lost", Invariant::kOneActiveSet},
       {{"hold_off_at_early_end"}, "redis_clock_steps", Invariant::kOneActiveSet},
       {{"hold_off_at_clock_step"}, "redis_clock_steps", Invariant::kOneActiveSet},
+      {{"hold_off_at_clock_step"}, "clock_jitter", Invariant::kOneActiveSet},
       {{"recreate"}, "redis_restart_data_lost", std::nullopt},
       {{"recognise_own_grant"}, "own_grant", std::nullopt},
       {{"reap_before_release"}, "clean_stop", Invariant::kOneActiveSet},
