@@ -4,12 +4,19 @@
 #include <utility>
 
 namespace stargazer {
+namespace {
+
+// Who has not looked for this part of the ttl was absent: usually everybody looks about three times as often.
+constexpr int kAbsenceOfTtl = 3;
+
+}  // namespace
 
 Succession::Succession(Duration ttl, Duration tolerance, bool alone, LeaseMemory remembered, const LeaseRules& rules)
     : ttl_(ttl), tolerance_(tolerance), alone_(alone), rules_(rules), memory_(std::move(remembered)) {}
 
 void Succession::observe(const LeaseFacts& facts, Instant sent_at, Instant received_at) {
   judge_server(facts, received_at);
+  judge_absence(received_at);
   judge_clock(facts, sent_at, received_at);
   judge_key(facts, received_at);
   too_slow_ = false;
@@ -41,6 +48,13 @@ void Succession::judge_server(const LeaseFacts& facts, Instant now) {
   }
 }
 
+// A step of the store's clock that was undone meanwhile has left no trace but a key that expires too soon.
+void Succession::judge_absence(Instant now) {
+  const Instant before = std::exchange(looked_at_, now);
+  if (!facts_ || now - before <= ttl_ / kAbsenceOfTtl || !rules_.hold_off_at_first_contact) return;
+  doubt(end_doubted_until_, "this node has not seen the lease for too long to know how its term ended", now);
+}
+
 // A key expires by the store's wall clock, so a step forward frees it early. One back may hide another forward. A slow
 // answer tells less exactly what the clock is, so nothing is compared with it, but a step may show in it all the same.
 void Succession::judge_clock(const LeaseFacts& facts, Instant sent_at, Instant received_at) {
@@ -69,7 +83,9 @@ void Succession::judge_key(const LeaseFacts& facts, Instant now) {
 }
 
 void Succession::judge_end(const LeaseFacts& facts, Instant sent_at, Instant received_at) {
-  if (released_in_order(facts)) {
+  // This node's own term, which it has ended itself, and after which nobody has had another.
+  const bool own_term = facts_ && facts_->own && facts.epoch == facts_->epoch;
+  if (own_term || released_in_order(facts)) {
     released_ = true;
     return;
   }

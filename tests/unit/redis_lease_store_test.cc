@@ -65,7 +65,7 @@ TEST_CASE("a server that was flushed answers as another one", "[lease_store]") {
 TEST_CASE("a birth that nobody of ours wrote is replaced", "[lease_store]") {
   Fixture fixture;
   const std::string born = GENERATE(as<std::string>(), "", "yesterday", "12345678901234567");
-  fixture.ask({"HSET", kTermKey, "born", born});
+  REQUIRE(fixture.ask({"HSET", kTermKey, "born", born}).ok());
   const auto seen = fixture.node.observe();
   CHECK(seen.answer == Answer::kFree);
   CHECK(seen.facts.server.substr(40) == fixture.node.field("born"));
