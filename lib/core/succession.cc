@@ -4,13 +4,21 @@
 #include <utility>
 
 namespace stargazer {
+namespace {
+
+// Who has not looked for this part of the ttl was absent: usually everybody looks about three times as often.
+constexpr int kAbsenceOfTtl = 3;
+
+}  // namespace
 
 Succession::Succession(Duration ttl, Duration tolerance, bool alone, LeaseMemory remembered, const LeaseRules& rules)
     : ttl_(ttl), tolerance_(tolerance), alone_(alone), rules_(rules), memory_(std::move(remembered)) {}
 
 void Succession::observe(const LeaseFacts& facts, Instant sent_at, Instant received_at) {
   judge_server(facts, received_at);
+  judge_absence(received_at);
   judge_clock(facts, sent_at, received_at);
+  judge_key(facts, received_at);
   too_slow_ = false;
   if (facts.holder.empty()) judge_end(facts, sent_at, received_at);
   memory_.epoch = std::max(memory_.epoch, facts.epoch);
@@ -29,9 +37,10 @@ void Succession::observe(const LeaseFacts& facts, Instant sent_at, Instant recei
 void Succession::judge_server(const LeaseFacts& facts, Instant now) {
   if (!facts_) {
     same_store_as_remembered_ = facts.server == memory_.server && facts.epoch >= memory_.epoch;
-    if (!same_store_as_remembered_ && rules_.hold_off_at_first_contact) {
-      doubt(store_doubted_until_, "what happened to the lease before this first contact is not known", now);
-    }
+    if (!rules_.hold_off_at_first_contact) return;
+    // A store that is known has kept its data, but its clock may have been set forward while nobody here looked.
+    doubt(same_store_as_remembered_ ? end_doubted_until_ : store_doubted_until_,
+          "what happened to the lease before this first contact is not known", now);
   } else if (rules_.hold_off_at_data_loss && facts.server != memory_.server) {
     doubt(store_doubted_until_, "Redis has been restarted or replaced and may have lost the last term", now);
   } else if (rules_.hold_off_at_data_loss && facts.epoch < facts_->epoch) {
@@ -39,24 +48,44 @@ void Succession::judge_server(const LeaseFacts& facts, Instant now) {
   }
 }
 
-// A key expires by the store's wall clock, so a step forward frees it early. Only answers that were quick enough tell
-// a step from a slow network.
+// A step of the store's clock that was undone meanwhile has left no trace but a key that expires too soon.
+void Succession::judge_absence(Instant now) {
+  const Instant before = std::exchange(looked_at_, now);
+  if (!facts_ || now - before <= ttl_ / kAbsenceOfTtl || !rules_.hold_off_at_first_contact) return;
+  doubt(end_doubted_until_, "this node has not seen the lease for too long to know how its term ended", now);
+}
+
+// A key expires by the store's wall clock, so a step forward frees it early. One back may hide another forward. A slow
+// answer tells less exactly what the clock is, so nothing is compared with it, but a step may show in it all the same.
 void Succession::judge_clock(const LeaseFacts& facts, Instant sent_at, Instant received_at) {
-  if (received_at - sent_at > tolerance_) return;
   const ClockReading reading{facts.store_time - received_at.time_since_epoch(),
                              facts.store_time - sent_at.time_since_epoch(), received_at};
-  const bool forward = anchor_ && reading.offset_min > anchor_->offset_max + tolerance_;
-  const bool back = anchor_ && reading.offset_max < anchor_->offset_min - tolerance_;
-  if (forward && rules_.hold_off_at_clock_step) {
-    doubt(end_doubted_until_, "the clock of Redis was set forward, so that the key may have expired early",
-          received_at);
+  const bool stepped = anchor_ && (reading.offset_min > anchor_->offset_max + tolerance_ ||
+                                   reading.offset_max < anchor_->offset_min - tolerance_);
+  if (stepped && rules_.hold_off_at_clock_step) {
+    doubt(end_doubted_until_, "the clock of Redis was set, so that the key may expire early", received_at);
   }
   // The anchor stays for one ttl, so that steps too small to be seen do not add up to more than twice the tolerance.
-  if (!anchor_ || forward || back || received_at - anchor_->taken_at > ttl_) anchor_ = reading;
+  if (received_at - sent_at > tolerance_) return;
+  if (!anchor_ || stepped || received_at - anchor_->taken_at > ttl_) anchor_ = reading;
+}
+
+// The key's moment of expiry, by the store's clock, is the one that was seen before, or a whole ttl after something
+// that has happened since. Anything earlier comes from a step that was undone before anybody read the clock.
+void Succession::judge_key(const LeaseFacts& facts, Instant now) {
+  if (!facts_ || facts.holder.empty() || !rules_.hold_off_at_clock_step) return;
+  const auto expiry = [](const LeaseFacts& seen) { return seen.store_time + seen.remaining; };
+  const bool set_since = expiry(facts) >= facts_->store_time + ttl_ - tolerance_;
+  const bool as_before = !facts_->holder.empty() && expiry(facts) >= expiry(*facts_) - tolerance_ &&
+                         expiry(facts) <= expiry(*facts_) + tolerance_;
+  if (set_since || as_before) return;
+  doubt(end_doubted_until_, "the lease expires sooner than whoever set it can have meant", now);
 }
 
 void Succession::judge_end(const LeaseFacts& facts, Instant sent_at, Instant received_at) {
-  if (released_in_order(facts)) {
+  // This node's own term, which it has ended itself, and after which nobody has had another.
+  const bool own_term = facts_ && facts_->own && facts.epoch == facts_->epoch;
+  if (own_term || released_in_order(facts)) {
     released_ = true;
     return;
   }

@@ -2,8 +2,9 @@
 //
 // That the key is absent does not mean that the term has ended: the store may have lost its data, or its clock may have
 // been set forward, while the old leader's workers still run, rightly, on their own clock. So a candidate takes over at
-// once only when it has seen the term end: its ttl passed on both clocks, or it was given up in order. After anything
-// else it waits for one whole ttl, by which time every worker of the old term is dead by its own deadlines.
+// once only when it has seen the term end: its ttl passed on both clocks while it looked, or it was given up in order,
+// or was its own. After anything else it waits for one whole ttl, by which time every worker of the old term is dead by
+// its own deadlines.
 //
 // Nothing in here compares the clocks of two machines, only how far each has moved.
 #pragma once
@@ -51,7 +52,9 @@ class Succession {
   };
 
   void judge_server(const LeaseFacts& facts, Instant now);
+  void judge_absence(Instant now);
   void judge_clock(const LeaseFacts& facts, Instant sent_at, Instant received_at);
+  void judge_key(const LeaseFacts& facts, Instant now);
   void judge_end(const LeaseFacts& facts, Instant sent_at, Instant received_at);
   bool released_in_order(const LeaseFacts& facts) const;
   void doubt(Instant& until, const char* reason, Instant now);
@@ -63,8 +66,9 @@ class Succession {
   LeaseMemory memory_;
   std::optional<LeaseFacts> facts_;
   std::optional<ClockReading> anchor_;
+  Instant looked_at_{};
   bool same_store_as_remembered_ = false;
-  bool released_ = false;  // the last term was given up in order
+  bool released_ = false;  // the last term was given up in order, or was this node's own
   bool too_slow_ = false;
   Instant expires_no_earlier_{};  // the key that was last seen, on our clock
   // Until when the candidate holds off. A release in order outweighs a doubt about how the term ended, but not one

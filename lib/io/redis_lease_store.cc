@@ -17,6 +17,9 @@ namespace {
 // server, announcement channel. It finds the facts out, acts on them, and answers them as they are then. An error that
 // it makes itself begins with "LEASE".
 //
+// A server that was flushed is still the same process, so what names its life is also when the hash began to exist: without
+// that, a candidate which looks before a term and after the flush would see that nothing had ever been granted.
+//
 // Numbers are doubles in Lua 5.1, so an epoch is at most 2^53 - 1, and leaves the script as text: "%.0f" writes it out
 // where tostring would write 1e+15.
 constexpr const char* kPrologue = R"(
@@ -29,8 +32,15 @@ if type(info) == 'table' then return fail('INFO', info.err) end
 local server = string.match(info, 'run_id:(%w+)') or ''
 local holder = redis.pcall('GET', KEYS[1])
 if type(holder) == 'table' then return fail('GET of the lease key', holder.err) end
-local term = redis.pcall('HMGET', KEYS[2], 'epoch', 'holder', 'start', 'released')
+local term = redis.pcall('HMGET', KEYS[2], 'epoch', 'holder', 'start', 'released', 'born')
 if term.err then return fail('HMGET of ' .. KEYS[2], term.err) end
+local born = term[5]
+if not born or #born > 16 or not string.match(born, '^%d+$') then
+  born = now[1] .. string.format('%06d', now[2])
+  local set = redis.pcall('HSET', KEYS[2], 'born', born)
+  if type(set) == 'table' then return fail('HSET of ' .. KEYS[2], set.err) end
+end
+server = server .. born
 local epoch = term[1] or '0'
 if #epoch > 16 or not string.match(epoch, '^%d+$') or tonumber(epoch) > epoch_max then
   return fail(KEYS[2], 'its epoch is not a whole number of at most ' .. string.format('%.0f', epoch_max))

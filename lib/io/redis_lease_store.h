@@ -8,6 +8,7 @@
 //   holder    the node id of that term
 //   start     unique to that start of that node: two nodes with one id, or one that was started anew, are not the same
 //   released  1 once that term was given up in order
+//   born      when the hash was made, in microseconds since 1970: with the server's run id, LeaseFacts::server
 //
 // Each request is one script, which decides, acts and answers the facts; nothing can happen in between. A release is
 // announced on announcement_channel(key) by the same script.

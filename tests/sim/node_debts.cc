@@ -67,6 +67,8 @@ void NodeChecker::check_outcome(const RunWatch& run, const Event& event) {
   bool right = false;
   if (!run.spawned) {
     right = event.outcome == Outcome::kSpawnFailed;
+  } else if (run.burnt) {
+    right = event.outcome == Outcome::kCancelled;
   } else if (!run.signalled()) {
     const bool by_signal = run.status->signal != 0;
     const Outcome expected = by_signal || (run.status->code != 0 && run.status->code != 77) ? Outcome::kFailed

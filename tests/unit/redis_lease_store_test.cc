@@ -41,11 +41,35 @@ TEST_CASE("a free lease is seen as free, and looking changes nothing", "[lease_s
   CHECK(seen.facts.epoch == 0);
   CHECK(seen.facts.released_by.empty());
   const std::string info = fixture.ask({"INFO", "server"})->text;
-  CHECK(contains(info, "run_id:" + seen.facts.server));
-  CHECK(seen.facts.server.size() == 40);
+  CHECK(contains(info, "run_id:" + seen.facts.server.substr(0, 40)));
+  CHECK(seen.facts.server.substr(40) == fixture.node.field("born"));
+  CHECK(fixture.node.observe().facts.server == seen.facts.server);
   const auto now = std::stoll(fixture.ask({"TIME"})->elements.at(0).text);
   CHECK(std::chrono::abs(seen.facts.store_time - std::chrono::seconds(now)) < 60s);
-  CHECK(fixture.ask({"DBSIZE"})->integer == 0);
+  CHECK(fixture.ask({"DBSIZE"})->integer == 1);
+  CHECK(fixture.ask({"HLEN", kTermKey})->integer == 1);
+}
+
+TEST_CASE("a server that was flushed answers as another one", "[lease_store]") {
+  Fixture fixture;
+  const auto before = fixture.node.claim(1);
+  CHECK(fixture.other.acquire(1).answer == Answer::kGranted);
+  CHECK(fixture.ask({"FLUSHALL"})->text == "OK");
+  const auto after = fixture.node.observe();
+  CHECK(after.answer == Answer::kFree);
+  CHECK(after.facts.epoch == 0);
+  CHECK(after.facts.server != before.expected_server);
+  CHECK(fixture.node.acquire(before).answer == Answer::kFree);
+}
+
+TEST_CASE("a birth that nobody of ours wrote is replaced", "[lease_store]") {
+  Fixture fixture;
+  const std::string born = GENERATE(as<std::string>(), "", "yesterday", "12345678901234567");
+  REQUIRE(fixture.ask({"HSET", kTermKey, "born", born}).ok());
+  const auto seen = fixture.node.observe();
+  CHECK(seen.answer == Answer::kFree);
+  CHECK(seen.facts.server.substr(40) == fixture.node.field("born"));
+  CHECK(fixture.node.field("born") != born);
 }
 
 TEST_CASE("a term from its grant to its release, as both nodes see it", "[lease_store]") {
