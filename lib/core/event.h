@@ -30,7 +30,7 @@ const char* name_of(Outcome outcome);
 
 enum class EventKind : std::uint8_t {
   kRunStarted,          // task, run
-  kRunEnded,            // task, run, outcome, duration, detail = cause unless ok
+  kRunEnded,            // task, run, outcome, duration, detail = cause unless ok; epoch if run_on = "leader"
   kTaskHeld,            // task is due but may not run; detail = why. Once for each hold
   kStopEscalated,       // task, run: TERM was not enough, KILL was sent
   kOutputAbandoned,     // task, run: exited, but a descendant still holds its output; no longer read

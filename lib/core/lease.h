@@ -80,7 +80,7 @@ class Lease {
 
   // Moves on to `now`. `workers_gone`: no worker of the lease is alive or undrained. `epoch_floor`: a number that every
   // node expects to have risen since the last term, such as the time of day in seconds; a new epoch is not below it.
-  LeaseEffects advance(Instant now, bool workers_gone, std::uint64_t epoch_floor);
+  LeaseEffects advance(Instant now, bool workers_gone, std::uint64_t epoch_floor, Random& random);
   // The next moment at which advance has something to do by itself.
   Instant next_wake() const;
 
@@ -102,18 +102,19 @@ class Lease {
     Instant sent_at;
   };
 
-  void take_in(const LeaseReply& reply, const InFlight& answered, Instant now, Random& random);
+  void on_answer(const LeaseReply& reply, const InFlight& answered, Instant now, Random& random);
   void on_granted(const LeaseReply& reply, const InFlight& answered, Instant now);
-  void on_refused(const LeaseReply& reply, Instant now, Random& random);
-  void on_refused_leader(const LeaseReply& reply, Instant now);
-  void plan_follower(const LeaseFacts& facts, Instant now, Random& random);
-  void note_hold_off(Instant now);
-  void fail(const std::string& cause, Instant now);
+  void on_refused_leader(const LeaseReply& reply, LeaseAction asked, Instant now);
+  void plan_follower(Instant now, Random& random);
+  Instant next_look(const LeaseFacts& facts, Instant now, Random& random);
+  void fail(const std::string& cause, Instant now, Random& random);
   void lose(const std::string& reason);
+  void expire_request(Instant now, Random& random);
   void fence(Instant now);
   void leave_when_gone(Instant now, bool workers_gone);
   void send_if_due(Instant now, std::uint64_t epoch_floor);
-  LeaseRequest next_request(Instant now, std::uint64_t epoch_floor) const;
+  LeaseRequest next_request(std::uint64_t epoch_floor) const;
+  Duration poll(Random& random) const;
 
   const LeaseTimes times_;
   const bool contested_;

@@ -14,15 +14,13 @@ struct LeaseMemory {
   bool operator==(const LeaseMemory&) const = default;
 };
 
-// The rules of LEASE.md section 3.6, each of which can be switched off. For the simulator alone, which shows that it
-// then finds what the rule prevents; no configuration reaches them, and the daemon leaves them all on.
+// Rules of LEASE.md section 3.6, each of which can be switched off. For the simulator alone, which shows that it then
+// finds what the rule prevents (the fuse and the comparison of epochs are switched off in its fakes); no configuration
+// reaches them, and the daemon leaves them all on.
 struct LeaseRules {
-  bool count_from_sending = true;         // 4: deadlines from the sending of the request, not from its answer
-  bool ignore_late_replies = true;        // 4
+  bool count_from_sending = true;         // 4: deadlines count from the sending of the request, not from its answer
   bool self_fence = true;                 // 4: TERM at the soft stop, KILL at the hard kill
-  bool fuse = true;                       // 5: the deadline is handed to the host
-  bool compare_epoch = true;              // 3: a claim names the epoch and the server on which it was decided
-  bool epochs_outlive_the_store = true;   // 3: a new epoch is above all that the node has ever seen, and its clock
+  bool epochs_outlive_the_store = true;   // 3: a new epoch is above all that the node has ever seen
   bool hold_off_at_first_contact = true;  // 6
   bool hold_off_at_data_loss = true;      // 6: another server, or an epoch that fell
   bool hold_off_at_early_end = true;      // 6: the key is gone before its time

@@ -30,19 +30,18 @@ class Succession {
   // The earliest moment at which the lease may be taken, given that nobody holds it: perhaps past. kNever while
   // somebody does or before the first observation.
   Instant may_take_at() const;
-  // The last answer was too slow to be judged by; another one should be asked for.
+  // The last answer was too slow to say how the term had ended; another one should be asked for.
   bool too_slow() const { return too_slow_; }
   // When this node is found to be the holder of a term that it was not told of: whether the term is really its own,
   // which it is not in a store that has lost later ones.
   bool may_resume(Instant now) const;
 
-  // Why the node waits; "" when it does not.
+  // Why the lease may not be taken at once; the last reason of several.
   const std::string& reason() const { return reason_; }
-  Instant hold_off_until() const { return hold_off_until_; }
   // The highest epoch ever seen, and the present server.
   const LeaseMemory& memory() const { return memory_; }
-  // The last facts. REQUIRES: observed once.
-  const LeaseFacts& facts() const { return *facts_; }
+  // The last facts that could be judged by; null before the first.
+  const LeaseFacts* facts() const { return facts_ ? &*facts_ : nullptr; }
 
  private:
   struct ClockReading {
@@ -53,9 +52,9 @@ class Succession {
 
   void judge_server(const LeaseFacts& facts, Instant now);
   void judge_clock(const LeaseFacts& facts, Instant sent_at, Instant received_at);
-  void judge_key(const LeaseFacts& facts, Instant sent_at, Instant received_at);
   void judge_end(const LeaseFacts& facts, Instant sent_at, Instant received_at);
-  void hold_off(const std::string& reason, Instant now);
+  bool released_in_order(const LeaseFacts& facts) const;
+  void doubt(Instant& until, const char* reason, Instant now);
 
   const Duration ttl_;
   const Duration tolerance_;
@@ -65,12 +64,14 @@ class Succession {
   std::optional<LeaseFacts> facts_;
   std::optional<ClockReading> anchor_;
   bool same_store_as_remembered_ = false;
-  bool ended_ = false;  // the last term was seen to end, so nothing but a hold-off stands in the way
+  bool released_ = false;  // the last term was given up in order
   bool too_slow_ = false;
   Instant expires_no_earlier_{};  // the key that was last seen, on our clock
-  Instant expires_no_later_{};
-  Instant store_doubted_until_{};  // by a change of the store itself, which a release in order does not outweigh
-  Instant hold_off_until_{};
+  // Until when the candidate holds off. A release in order outweighs a doubt about how the term ended, but not one
+  // about the store that reports it; a quick answer outweighs that the one before was too slow.
+  Instant store_doubted_until_{};
+  Instant end_doubted_until_{};
+  Instant slow_until_{};
   std::string reason_;
 };
 
