@@ -76,11 +76,16 @@ def again(stage, leader, after_ns=None):
     stage.wait_for_worker("workers again", after_ns=after_ns or parts.now_ns(), epoch_from=leader.epoch)
 
 
-def kill_leader(stage, leader, _):
+def kill_leader(stage, leader, number):
+    """The node comes back when another one leads, or at once, when its name still stands in the key."""
     node = stage.nodes[leader.node]
     node.kill()
-    successor(stage, leader)
-    node.start()
+    if number % 2 == 0:
+        successor(stage, leader)
+        node.start()
+    else:
+        node.start()
+        stage.wait_for_worker("a new term", after_ns=parts.now_ns(), epoch_from=leader.epoch + 1)
 
 
 def term_leader(stage, leader, _):

@@ -48,6 +48,8 @@ def free_port():
 class Program:
     """A program with its output in a file, which is killed when this process ends, however it does."""
 
+    started = []  # all of them
+
     def __init__(self, argv, log, environment=None):
         with open(log, "ab") as output:
             self.process = subprocess.Popen(
@@ -58,6 +60,7 @@ class Program:
                 env={**os.environ, **(environment or {})},
             )
         self.log = pathlib.Path(log)
+        Program.started.append(self)
 
     @property
     def pid(self):

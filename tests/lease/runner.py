@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import pathlib
+import random
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 import kinds
@@ -49,7 +51,10 @@ class Result:
 def play_rounds(stage, kind, rounds, result):
     kind.build(stage)
     stage.start_all()
+    chance = random.Random(f"{result.kind} {rounds}")  # the same delays in the same command
     for number in range(rounds):
+        if number % 3:  # else it strikes as soon as the round before is over, at the very beginning of a term
+            time.sleep(chance.uniform(0, kinds.TTL_S / 2))
         leader = stage.leader()
         if leader.epoch == 0:
             raise parts.Failure(f"{leader.node}'s workers have no STARGAZER_EPOCH")

@@ -111,3 +111,6 @@ def kill_descendants():
                 os.kill(pid, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, 0)
+    for program in parts.Program.started:
+        program.alive()  # takes notice of the end
+    parts.Program.started.clear()

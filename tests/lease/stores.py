@@ -32,8 +32,8 @@ class Server:
         parts.wait_until(self._answers, lambda: f"redis-server does not start:\n{self.program.tail()}")
 
     def _answers(self):
-        with contextlib.suppress(redis.RedisError):
-            return self.client().ping()
+        with contextlib.suppress(redis.RedisError), self.client() as client:
+            return client.ping()
         if not self.program.alive():
             raise parts.Failure(f"redis-server ended:\n{self.program.tail()}")
         return False
