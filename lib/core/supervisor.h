@@ -48,8 +48,8 @@ struct SupervisorOptions {
   std::uint64_t seed = 0;
   std::string run_id_prefix;  // makes run ids unique over restarts and nodes: "PREFIX-1", "PREFIX-2", …
   std::map<std::string, WallTime> last_ends;  // remembered ends of tasks with persist = true, by task name
-  LeaseMemory lease_memory;                   // of the start before
-  LeaseRules lease_rules;                     // all on; the simulator shows what each is for
+  LeaseMemory lease_memory{};                 // of the start before
+  LeaseRules lease_rules{};                   // all on; the simulator shows what each is for
 };
 
 // One task or supervised worker as an operator sees it.

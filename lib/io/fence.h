@@ -24,6 +24,11 @@ struct Fence {
 // for Redis Cluster. REQUIRES: command is not empty and is one that a script may call (PUBLISH, XADD, HSET, EXPIRE, …).
 std::vector<std::string> fenced_command(const Fence& fence, const std::vector<std::string>& command);
 
+// The same for several commands, carried out in their order; the answer is that of the last. When one of them fails,
+// those before it have been carried out. REQUIRES: commands is not empty, and none of them is; 4000 arguments in all
+// at the most, which is what Lua's stack holds.
+std::vector<std::string> fenced_commands(const Fence& fence, const std::vector<std::vector<std::string>>& commands);
+
 inline constexpr const char* kFencedError = "FENCED";
 
 // Whether a failed command was refused by the fence, as opposed to any other failure.

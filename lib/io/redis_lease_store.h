@@ -51,10 +51,16 @@ class RedisLeaseStore final : public LeaseStore {
 
   // What a job asks before a destructive act (SPEC section 3). `answered` is called once, with success, or with the
   // error "not flagged leader", "lease expired" or "lease lost to HOLDER", or with another one when Redis cannot be
-  // asked. `epoch` is the asker's; `leader` says whether the core counts this node as leader now.
+  // asked. `epoch` is the asker's; `leader` says whether the core counts this node as leader now. When it does not,
+  // `answered` is called before verify returns, otherwise from the loop.
   void verify(bool leader, std::uint64_t epoch, std::function<void(Status)> answered);
 
  private:
+  void ask(LeaseRequestId id, const char* action, LeaseReply::Answer done, const LeaseClaim& claim);
+  std::vector<std::string> script(const char* action, const LeaseClaim& claim) const;
+  void wait_for_replicas(LeaseReply granted, std::uint64_t sent_at);
+  void tell(LeaseReply reply);
+
   Redis& redis_;
   const Options options_;
   std::function<void(Input)> post_;
