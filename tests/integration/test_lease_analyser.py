@@ -37,7 +37,10 @@ class Verdicts(unittest.TestCase):
     def test_an_early_line_of_another_hides_nothing(self):
         # The long-lived grandchild of the first term overlaps with the second, though its parent has long gone.
         verdict = analyser.judge_lines(
-            life("a", 1, 10, 0, 100) + life("a", 1, 11, 10, 5000) + life("a", 1, 12, 20, 90) + life("b", 2, 13, 4000, 4100)
+            life("a", 1, 10, 0, 100)
+            + life("a", 1, 11, 10, 5000)
+            + life("a", 1, 12, 20, 90)
+            + life("b", 2, 13, 4000, 4100)
         )
         self.assertEqual(len(verdict.overlaps), 1)
         self.assertIn("pid 11", verdict.overlaps[0])
@@ -48,7 +51,8 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(len(verdict.overlaps), 1)
 
     def test_lines_of_different_processes_need_not_stand_in_order(self):
-        self.assertEqual(len(analyser.judge_lines(life("b", 2, 12, 900, 2000) + life("a", 1, 10, 0, 1000)).overlaps), 1)
+        verdict = analyser.judge_lines(life("b", 2, 12, 900, 2000) + life("a", 1, 10, 0, 1000))
+        self.assertEqual(len(verdict.overlaps), 1)
 
     def test_epochs_that_do_not_rise(self):
         for node, epoch in (("b", 4), ("b", 5), ("a", 4)):

@@ -26,7 +26,7 @@ class Migration(unittest.TestCase):
 
 class NaiveSupervisor(unittest.TestCase):
     def test_the_overlap_is_found(self):
-        """Its worker goes on while the supervisor is stopped, and another one takes over: the analyser must see it."""
+        """Its worker goes on while the supervisor is stopped, and another takes over: the analyser must see it."""
         with stages.Stage("naive") as stage:
             store = stores.Single(stage.folder)
             for name in ("a", "b"):
@@ -36,7 +36,10 @@ class NaiveSupervisor(unittest.TestCase):
             self.assertTrue(stage.lines.verdict().good)
             stage.nodes[leader.node].program.pause()
             stage.wait_for_worker("the other one's worker", others_than=leader.node)
-            stage.wait_for_worker("the first one's worker", after_ns=parts.now_ns(), others_than=stage.lines.latest.node)
+            taken_over_ns = parts.now_ns()
+            stage.lines.wait_for(
+                lambda line: line.node == leader.node and line.at_ns > taken_over_ns, "the first one's worker"
+            )
             verdict = stage.lines.verdict()
         self.assertFalse(verdict.good)
         self.assertIn("overlap for", verdict.overlaps[0])

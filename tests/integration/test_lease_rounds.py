@@ -1,6 +1,7 @@
 """One round of everything that can befall a lease, on real daemons, Redis, Sentinels and networks.
 
-All kinds are played at once, each in a process and a folder of its own: they mostly wait. tests/lease/rounds plays many.
+All kinds are played at once, each in a process and a folder of its own: they mostly wait. tests/lease/rounds plays
+many.
 """
 
 import pathlib

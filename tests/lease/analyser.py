@@ -109,7 +109,7 @@ def find_overlaps(processes, verdict):
 
 
 def find_fallen_epochs(processes, verdict):
-    """In the order of first lines, no process belongs to an earlier term than one before it, nor do two nodes share one."""
+    """In the order of first lines: no process of a term after one of a later term, and no term of two nodes."""
     highest = None
     for process in processes:
         if process.epoch == 0:

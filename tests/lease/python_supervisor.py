@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """A node of the source: SPEC section 3 without what is marked "beyond", with its weaknesses.
 
-SET NX EX, GET, compare-and-expire, each heartbeat; workers are started when the lease is gained and stopped when it is
-seen to be another's; a heartbeat that fails is logged and changes nothing; at the end the lease is left to expire,
-unless --release asks for a compare-and-delete. Runs each worker as the source does: again 5 s after it has returned, and
-after a crash with a back-off of 1 s that doubles up to 60 s.
+SET NX EX, GET, compare-and-expire, at each heartbeat; workers are started when the lease is gained and stopped when it
+is seen to be another's; a heartbeat that fails is logged and changes nothing; at the end the lease is left to expire,
+unless --release asks for a compare-and-delete. A worker runs again 5 s after it has returned, and after a crash with a
+back-off of 1 s that doubles up to 60 s.
 
 usage: python_supervisor.py --redis SOCKET --node NODE --ttl SECONDS [--key KEY] [--release] -- WORKER…
 In the worker's arguments, %p is the supervisor's process id.

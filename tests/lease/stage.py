@@ -79,7 +79,7 @@ class Stage:
             node.start()
 
     def wait_for_worker(self, what, after_ns=0, others_than=None, epoch_from=0):
-        """A line by a worker that lives: written after `after_ns`, not on the named node, of this epoch or a later one."""
+        """A line by a worker that lives: written after `after_ns`, not on that node, of this epoch or a later one."""
         return self.lines.wait_for(
             lambda line: line.what in ("start", "tick")
             and line.at_ns > after_ns

@@ -108,19 +108,14 @@ class Watched:
     def ready(self):
         """Every Sentinel sees the same primary, in health, and every other server as its replica that is in sync."""
         seen = self.seen()
-        if any(one["flags"] not in ("master", {"master"}) and not one.get("is_master") for one in seen):
-            return False
-        if any(one.get("is_odown") or one.get("is_sdown") or one.get("num-other-sentinels") != len(seen) - 1 for one in seen):
+        others = len(seen) - 1
+        if any(one["flags"] != "master" or one["num-other-sentinels"] != others for one in seen):
             return False
         if len({one["port"] for one in seen}) != 1:
             return False
-        primary = self.primary()
-        if primary is None:
-            return False
-        replicas = primary.client().info("replication")
-        return replicas["role"] == "master" and sum(
-            isinstance(value, dict) and value.get("state") == "online" for key, value in replicas.items()
-        ) == self.REPLICAS
+        found = self.primary().client().info("replication")
+        online = [value for value in found.values() if isinstance(value, dict) and value.get("state") == "online"]
+        return found["role"] == "master" and len(online) == self.REPLICAS
 
     def primary(self):
         """The server that the first Sentinel names, if it runs."""
