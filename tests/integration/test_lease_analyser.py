@@ -12,7 +12,7 @@ def life(node, epoch, pid, first_ms, last_ms):
     """The lines of one process, a tick each 20 ms."""
     times = [*range(first_ms, last_ms, 20), last_ms]
     whats = ["start"] + ["tick"] * (len(times) - 1)
-    return [f"{epoch} {pid} {node} {at * 1_000_000} {what}" for at, what in zip(times, whats)]
+    return [f"{epoch} {pid} {node} {first_ms * 1_000_000} {at * 1_000_000} {what}" for at, what in zip(times, whats)]
 
 
 class Verdicts(unittest.TestCase):
@@ -47,7 +47,7 @@ class Verdicts(unittest.TestCase):
 
     def test_a_paused_worker_that_goes_on(self):
         # No line while it is stopped, and one after the other node has begun.
-        verdict = analyser.judge_lines(["1 10 a 0 start", "2 12 b 5000000000 start", "1 10 a 5000000001 tick"])
+        verdict = analyser.judge_lines(["1 10 a 0 0 start", "2 12 b 50 50 start", "1 10 a 0 51 tick"])
         self.assertEqual(len(verdict.overlaps), 1)
 
     def test_lines_of_different_processes_need_not_stand_in_order(self):
@@ -75,6 +75,11 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(verdict.changes, [("python", "ours"), ("ours", "python")])
         self.assertFalse(analyser.judge_lines(turns + life("ours", 4, 4, 450, 460)).good)
 
+    def test_a_process_id_in_two_namespaces(self):
+        # The first one's end must not be forgotten over the other's.
+        lines = life("a", 1, 2, 0, 1000) + life("a", 1, 2, 5, 100) + life("b", 2, 2, 900, 2000)
+        self.assertEqual(len(analyser.judge_lines(lines).overlaps), 1)
+
     def test_a_process_id_that_is_used_again(self):
         verdict = analyser.judge_lines(life("a", 1, 10, 0, 100) + life("a", 1, 10, 400, 500))
         self.assertEqual(verdict.processes, 2)
@@ -84,7 +89,7 @@ class Verdicts(unittest.TestCase):
         self.assertFalse(analyser.judge_lines([]).good)
 
     def test_what_no_worker_writes(self):
-        for text in ("", "1 2 a 3", "1 2 a 3 tick4", "1 2 a x tick", "1 2 a 3 tick 1 2 a 4 tick"):
+        for text in ("", "1 2 a 3 3", "1 2 a 3 3 tick4", "1 2 a 3 x tick", "1 2 a 3 3 tick 1 2 a 3 4 tick"):
             with self.assertRaises(ValueError):
                 analyser.parse(text)
 

@@ -12,7 +12,7 @@ import collections
 import dataclasses
 
 NS_PER_S = 1_000_000_000
-FIELDS = 5
+FIELDS = 6
 WHATS = {"start", "tick", "term", "stop"}
 # Between two lines of a healthy set: ticks come every 20 ms, and a loaded machine may let a process wait for a while.
 GAP_NS = NS_PER_S // 5
@@ -23,6 +23,7 @@ class Line:
     epoch: int
     pid: int
     node: str
+    since_ns: int
     at_ns: int
     what: str
 
@@ -68,31 +69,24 @@ class Verdict:
 def parse(text):
     """Raises ValueError for what no worker writes."""
     fields = text.split()
-    if len(fields) != FIELDS or fields[4] not in WHATS:
+    if len(fields) != FIELDS or fields[-1] not in WHATS:
         raise ValueError(f"not a worker's line: {text!r}")
-    return Line(int(fields[0]), int(fields[1]), fields[2], int(fields[3]), fields[4])
+    return Line(int(fields[0]), int(fields[1]), fields[2], int(fields[3]), int(fields[4]), fields[5])
 
 
 class Collector:
     """Takes lines in one by one and keeps what the verdict needs: a process is a few numbers, however long it lives."""
 
     def __init__(self):
-        self.finished = []
-        self.running = {}  # (pid, node, epoch): the process that last began with these
+        self.found = {}  # by what no two processes share
 
     def add(self, line):
-        key = (line.pid, line.node, line.epoch)
-        process = self.running.get(key)
-        if process is None or line.what == "start":
-            if process is not None:
-                self.finished.append(process)  # the kernel has given the number to another one
-            self.running[key] = Process(line.node, line.epoch, line.pid, line.at_ns, line.at_ns)
-        else:
-            process.first_ns = min(process.first_ns, line.at_ns)
-            process.last_ns = max(process.last_ns, line.at_ns)
+        key = (line.epoch, line.pid, line.node, line.since_ns)
+        process = self.found.setdefault(key, Process(line.node, line.epoch, line.pid, line.since_ns, line.at_ns))
+        process.last_ns = max(process.last_ns, line.at_ns)
 
     def processes(self):
-        return sorted(self.finished + list(self.running.values()), key=lambda process: process.first_ns)
+        return sorted(self.found.values(), key=lambda process: process.first_ns)
 
 
 def find_overlaps(processes, verdict):

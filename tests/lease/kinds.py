@@ -5,6 +5,7 @@ kind take turns from round to round, the harsher one first.
 """
 
 import dataclasses
+import random
 import time
 import typing
 
@@ -157,6 +158,13 @@ def fail_over(stage, leader, number):
     again(stage, leader)
 
 
+def mixed(stage, leader, number):
+    """Any of those that one stage can bear, each after any other."""
+    strikes = [kill_leader, term_leader, stop_leader, cut_leader, restart_redis, flush_redis, pause_clients, stop_redis]
+    chance = random.Random(number)
+    chance.choice(strikes)(stage, leader, chance.randrange(4))
+
+
 @dataclasses.dataclass(frozen=True)
 class Kind:
     build: typing.Callable
@@ -176,4 +184,5 @@ KINDS = {
     "redis_stopped": Kind(on_one_redis, stop_redis, "SIGSTOP of Redis, shorter and longer than the ttl"),
     "sentinel_failover": Kind(under_one_sentinel, fail_over, "primary killed or stopped; 1 Sentinel, replicas = 0"),
     "sentinel_failover_wait": Kind(under_three_sentinels, fail_over, "the same; 3 Sentinels, replicas = 1"),
+    "mixed": Kind(on_a_network, mixed, "those without a Sentinel, in any order, on one stage"),
 }

@@ -1,7 +1,8 @@
 // The supervised worker of the lease tests: says of every moment that it is alive, as lines of one shared file.
 //
-//   EPOCH PID NODE BOOTTIME_NS WHAT      WHAT: start, tick, term (was asked to stop), stop (its last line)
+//   EPOCH PID NODE SINCE_NS BOOTTIME_NS WHAT      WHAT: start, tick, term (was asked to stop), stop (its last line)
 //
+// SINCE_NS is when the process began: two processes in PID namespaces of their own may have the same number.
 // Each line is one write to a file opened with O_APPEND, so the lines of all workers of all nodes stand in it whole.
 // The epoch is STARGAZER_EPOCH, 0 without one. When the file has been removed, so has the test: the worker ends.
 //
@@ -48,10 +49,16 @@ class Lines {
     if (const char* epoch = std::getenv("STARGAZER_EPOCH"); epoch != nullptr) epoch_ = epoch;
   }
 
+  // The first line of this process.
+  void begin() {
+    since_ns_ = now_ns();
+    write("start");
+  }
+
   // Ends the process when the line cannot be written or nobody can read it any more.
   void write(const char* what) const {
-    const std::string line =
-        epoch_ + ' ' + std::to_string(getpid()) + ' ' + node_ + ' ' + std::to_string(now_ns()) + ' ' + what + '\n';
+    const std::string line = epoch_ + ' ' + std::to_string(getpid()) + ' ' + node_ + ' ' + std::to_string(since_ns_) +
+                             ' ' + std::to_string(now_ns()) + ' ' + what + '\n';
     struct stat found {};
     if (fstat(fd_, &found) != 0 || found.st_nlink == 0) _exit(1);
     if (::write(fd_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) _exit(1);
@@ -61,6 +68,7 @@ class Lines {
   int fd_;
   std::string node_;
   std::string epoch_ = "0";
+  std::int64_t since_ns_ = 0;
 };
 
 // Whether SIGTERM came within `ms`. REQUIRES: it is blocked.
@@ -72,8 +80,8 @@ bool asked_to_stop_within(std::int64_t ms) {
   return sigtimedwait(&term, nullptr, &wait) == SIGTERM;
 }
 
-[[noreturn]] void work(const Lines& lines, const Options& options) {
-  lines.write("start");
+[[noreturn]] void work(Lines& lines, const Options& options) {
+  lines.begin();
   while (!asked_to_stop_within(options.tick_ms)) lines.write("tick");
   lines.write("term");
   const std::int64_t end = now_ns() + options.stop_ms * kNsPerMs;
@@ -86,9 +94,9 @@ bool asked_to_stop_within(std::int64_t ms) {
   _exit(0);
 }
 
-[[noreturn]] void work_for_ever(const Lines& lines, const Options& options) {
+[[noreturn]] void work_for_ever(Lines& lines, const Options& options) {
   setsid();
-  lines.write("start");
+  lines.begin();
   for (;;) {
     (void)asked_to_stop_within(options.tick_ms);
     lines.write("tick");
@@ -140,7 +148,7 @@ int main(int argc, char** argv) {
   sigaddset(&term, SIGTERM);
   sigprocmask(SIG_BLOCK, &term, nullptr);
 
-  const Lines lines(options);
+  Lines lines(options);
   if (options.grandchild && fork() == 0) work_for_ever(lines, options);
   work(lines, options);
 }
