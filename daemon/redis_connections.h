@@ -17,6 +17,7 @@
 #include "io/log.h"
 #include "io/redis.h"
 #include "io/redis_lease_store.h"
+#include "io/shared_last_ends.h"
 
 namespace stargazer {
 
@@ -44,6 +45,7 @@ class RedisConnections {
   Redis& main() { return main_; }
   RedisLeaseStore& store() { return store_; }
   EventSink& events() { return events_; }
+  SharedLastEnds& last_ends() { return last_ends_; }
   // No event is on its way, or none can be.
   bool events_settled() const;
 
@@ -77,6 +79,7 @@ class RedisConnections {
   Redis announcements_;
   RedisLeaseStore store_;
   EventSink events_;
+  SharedLastEnds last_ends_;
 };
 
 }  // namespace stargazer

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <map>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "io/log.h"
 #include "io/orphans.h"
 #include "io/spawn.h"
+#include "io/worker_rpc.h"
 
 namespace stargazer {
 namespace {
@@ -71,7 +73,8 @@ struct Child {
   Watch* channel_watch = nullptr;
   std::array<Watch*, 2> output_watch{};  // by OutputStream
   std::array<std::unique_ptr<LineSplitter>, 2> lines;
-  bool leader_exited = false;  // reaped; what is left of its group has been killed
+  std::unique_ptr<LineSplitter> requests;  // what it writes to its fd 3
+  bool leader_exited = false;              // reaped; what is left of its group has been killed
   bool exit_posted = false;
   ExitStatus status;
 
@@ -95,6 +98,7 @@ class UvWorkerHost::Impl {
   void stop(RunId run, StopSignal signal);
   void close_channel(RunId run);
   void extend_fuse(Instant fuse) { kept_.extend(fuse); }
+  void answer(RunId run, const std::string& line);
   void native_ended(RunId run, const Status& status);
   void close();
 
@@ -196,6 +200,8 @@ void UvWorkerHost::Impl::watch(Child& child, SpawnedProcess process) {
   const RunId run = child.run;
   child.exit_watch = Watch::start(loop_, std::move(process.pidfd), [this, run] { on_exit(run); });
   child.channel_watch = Watch::start(loop_, std::move(process.channel), [this, run] { on_channel(run); });
+  child.requests = std::make_unique<LineSplitter>(
+      kRpcLineBytesMax, [this, run](std::string_view text, bool cut) { callbacks_.request(run, text, cut); });
   std::array<UniqueFd*, 2> ends{&process.stdout_read, &process.stderr_read};
   for (const OutputStream stream : {OutputStream::kStdout, OutputStream::kStderr}) {
     const auto place = static_cast<std::size_t>(stream);
@@ -327,13 +333,25 @@ void UvWorkerHost::Impl::end_output(Child& child, OutputStream stream) {
   post_if_closed(child);
 }
 
-// What a worker writes to its fd 3 has no meaning yet, and is read so that it cannot block on it.
 void UvWorkerHost::Impl::on_channel(RunId run) {
   Child& child = children_.at(run);
   const ssize_t count = read(child.channel_watch->fd(), buffer_.data(), buffer_.size());
+  if (count > 0) child.requests->feed({buffer_.data(), static_cast<std::size_t>(count)});
   if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  child.requests->finish();
   std::exchange(child.channel_watch, nullptr)->close();
   post_if_closed(child);
+}
+
+// An answer that does not fit into the socket is for a worker that does not read: it is told by the end of its fd 3,
+// for after half a line nothing more could be understood.
+void UvWorkerHost::Impl::answer(RunId run, const std::string& line) {
+  const auto place = children_.find(run);
+  if (place == children_.end() || place->second.channel_watch == nullptr) return;
+  const int channel = place->second.channel_watch->fd();
+  const std::string text = line + "\n";
+  const ssize_t sent = send(channel, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent != static_cast<ssize_t>(text.size())) shutdown(channel, SHUT_WR);
 }
 
 void UvWorkerHost::Impl::post_if_closed(Child& child) {
@@ -403,6 +421,9 @@ void UvWorkerHost::close_channel(RunId run) {
 }
 void UvWorkerHost::extend_fuse(Instant fuse) {
   impl_->extend_fuse(fuse);
+}
+void UvWorkerHost::answer(RunId run, const std::string& line) {
+  impl_->answer(run, line);
 }
 void UvWorkerHost::native_ended(RunId run, const Status& status) {
   impl_->native_ended(run, status);

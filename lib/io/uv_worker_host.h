@@ -46,6 +46,8 @@ class UvWorkerHost final : public WorkerHost {
   struct Callbacks {
     std::function<void(Input)> post;
     std::function<void(const OutputLine&)> output;
+    // A line that a worker wrote to its fd 3; `cut` when it was longer than kRpcLineBytesMax (io/worker_rpc.h).
+    std::function<void(RunId run, std::string_view line, bool cut)> request;
     // True while lines should stay in the worker's pipe for now; asked before each read.
     std::function<bool()> output_congested;
     // Starts a native job; its end is announced by native_ended. Fails when there is no such job.
@@ -63,6 +65,10 @@ class UvWorkerHost final : public WorkerHost {
   void stop(RunId run, StopSignal signal) override;
   void close_channel(RunId run) override;
   void extend_fuse(Instant fuse) override;
+
+  // Writes a line to a worker's fd 3; nothing when the worker is gone. One that does not read its answers loses them,
+  // and its fd 3 is closed for reading.
+  void answer(RunId run, const std::string& line);
 
   // A native job has ended. Thread of the loop only.
   void native_ended(RunId run, const Status& status);
