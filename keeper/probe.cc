@@ -1,13 +1,13 @@
 #include "keeper/probe.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
-#include <fstream>
 #include <sched.h>
-#include <sstream>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -23,24 +23,41 @@
 namespace stargazer::keeper {
 namespace {
 
+// The lines of a file of the kernel's; none when it cannot be read. By stdio: streams would double this program.
+std::vector<std::string> lines_of(const std::string& path) {
+  std::vector<std::string> lines;
+  FILE* const file = std::fopen(path.c_str(), "re");
+  if (file == nullptr) return lines;
+  char* line = nullptr;
+  std::size_t size = 0;
+  for (ssize_t length = getline(&line, &size, file); length > 0; length = getline(&line, &size, file)) {
+    const bool ended = line[length - 1] == '\n';
+    lines.emplace_back(line, static_cast<std::size_t>(ended ? length - 1 : length));
+  }
+  std::free(line);
+  std::fclose(file);
+  return lines;
+}
+
+// Field `number`, from 0, of a line that has so many, separated by single spaces.
+std::string field_of(const std::string& line, int number) {
+  std::size_t start = 0;
+  for (; number > 0; --number) start = line.find(' ', start) + 1;
+  return line.substr(start, line.find(' ', start) - start);
+}
+
 // proc(5), mountinfo: the fifth field is where, the first after " - " is what.
 std::vector<std::string> cgroup2_mounts() {
   std::vector<std::string> places;
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {
-    if (line.find(" - cgroup2 ") == std::string::npos) continue;
-    std::istringstream fields(line);
-    std::string field;
-    for (int number = 0; number < 5; ++number) fields >> field;
-    places.push_back(field);
+  for (const std::string& line : lines_of("/proc/self/mountinfo")) {
+    if (line.find(" - cgroup2 ") != std::string::npos) places.push_back(field_of(line, 4));
   }
   return places;
 }
 
 // cgroups(7): the line of version 2 is "0::PATH".
 std::string own_path() {
-  std::ifstream groups("/proc/self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
+  for (const std::string& line : lines_of("/proc/self/cgroup")) {
     if (line.starts_with("0::/")) return line.substr(3);
   }
   return "";
@@ -48,11 +65,8 @@ std::string own_path() {
 
 // The path may be of another namespace than the mount, so only the list of members can be believed.
 bool is_in(const std::string& directory) {
-  std::ifstream members(directory + "/cgroup.procs");
-  for (pid_t pid = 0; members >> pid;) {
-    if (pid == getpid()) return true;
-  }
-  return false;
+  const std::vector<std::string> members = lines_of(directory + "/cgroup.procs");
+  return std::find(members.begin(), members.end(), std::to_string(getpid())) != members.end();
 }
 
 bool marked_as_delegated(const std::string& directory) {

@@ -39,7 +39,7 @@ std::vector<std::string> folders_in(const std::string& path) {
 // The depth of groups is limited by what the worker could make: cgroup.max.depth, and the length of a path.
 bool remove_tree(const std::string& path) {  // NOLINT(misc-no-recursion)
   if (rmdir(path.c_str()) == 0 || errno == ENOENT) return true;
-  for (const std::string& name : folders_in(path)) remove_tree(path + "/" + name);
+  for (const std::string& name : folders_in(path)) remove_tree(std::string(path).append("/").append(name));
   return rmdir(path.c_str()) == 0 || errno == ENOENT;
 }
 

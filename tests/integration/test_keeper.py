@@ -9,7 +9,8 @@ KEY = "sg:leader:supervisor"
 # A worker that ignores TERM, and a descendant that left its group and session and lost its parent.
 TEXT = (
     "[supervised.worker]\n"
-    'command = ["/bin/sh", "-c", "trap : TERM; (setsid sleep 1000 >/dev/null 2>&1 3>&- &); while :; do sleep 1000; done"]\n'
+    'command = ["/bin/sh", "-c", "trap : TERM; (setsid sleep 1000 >/dev/null 2>&1 3>&- &); '
+    'while :; do sleep 1000; done"]\n'
 )
 LEASE = 'ttl = "3s"\nnodes = 1'
 

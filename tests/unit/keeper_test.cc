@@ -1,106 +1,17 @@
-// Workers under stargazer-keeper, in each of its modes that this machine allows.
-#include "io/keeper.h"
-
+// Workers under stargazer-keeper, in each of its modes that this machine allows: how they start and how they end.
 #include <algorithm>
-#include <cstring>
-#include <ctime>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 
-#include "io/keeper_protocol.h"
 #include "support/temporary_directory.h"
-#include "unit/worker_host_fixture.h"
+#include "unit/keeper_fixture.h"
 
 using namespace stargazer;
 using namespace stargazer::testing;
-using namespace std::chrono_literals;
 
 namespace {
 
-Instant boot_now() {
-  timespec time{};
-  clock_gettime(CLOCK_BOOTTIME, &time);
-  return Instant(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec));
-}
-
-constexpr Duration kLong = 1h;
 constexpr Duration kShort = 300ms;
-
-std::string keeper_path() {
-  const std::vector<std::string> places = keeper_places();
-  REQUIRE(access(places.front().c_str(), X_OK) == 0);
-  return places.front();
-}
-
-// A directory of cgroup2 for a test, marked as systemd marks what it delegates. "" where none can be made.
-class DelegatedCgroup {
- public:
-  DelegatedCgroup() {
-    for (const char* mount : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-      const std::string path = std::string(mount) + "/stargazer-test-" + std::to_string(getpid());
-      if (access((std::string(mount) + "/cgroup.procs").c_str(), W_OK) != 0 || mkdir(path.c_str(), 0755) != 0) continue;
-      path_ = path;
-      setxattr(path.c_str(), "user.delegate", "1", 1, 0);
-      if (access((path + "/cgroup.kill").c_str(), W_OK) == 0) return;
-      rmdir(path.c_str());
-      path_.clear();
-    }
-  }
-  ~DelegatedCgroup() {
-    if (!path_.empty()) CHECK(rmdir(path_.c_str()) == 0);
-  }
-  DelegatedCgroup(const DelegatedCgroup&) = delete;
-  DelegatedCgroup& operator=(const DelegatedCgroup&) = delete;
-
-  const std::string& path() const { return path_; }
-  std::string mode() const { return std::string(kCgroupModePrefix) + path_; }
-  std::vector<std::string> groups() const {
-    std::vector<std::string> found;
-    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-      if (entry.is_directory()) found.push_back(entry.path().filename().string());
-    }
-    return found;
-  }
-
- private:
-  std::string path_;
-};
-
-bool may_make_namespaces() {
-  return geteuid() == 0 && find_keeper().mode != kProcessGroupMode;
-}
-
-// The last test of a process to need the cgroup removes it.
-struct Modes {
-  DelegatedCgroup cgroup;
-  std::vector<std::string> all{std::string(kProcessGroupMode)};
-
-  Modes() {
-    if (may_make_namespaces()) all.emplace_back(kPidNamespaceMode);
-    if (!cgroup.path().empty()) all.push_back(cgroup.mode());
-  }
-  // All whose keeper may be stopped and yet everything dies.
-  static bool strong(const std::string& mode) { return mode != kProcessGroupMode; }
-};
-
-KeeperSetup setup_of(const std::string& mode) {
-  return {.path = keeper_path(), .obstacle = "", .mode = mode, .weakness = ""};
-}
-
-struct KeptFixture : WorkerHostFixture {
-  explicit KeptFixture(const std::string& mode) : WorkerHostFixture(16384, setup_of(mode)) {
-    fuse = boot_now() + kLong;
-  }
-
-  // The only keeper there is: our child that leads the group.
-  pid_t keeper() const {
-    const std::vector<pid_t> children = children_of_this_process();
-    REQUIRE(children.size() == 1);
-    return children.front();
-  }
-};
 
 // Where the processes of a tree write that they are alive, for their pids mean nothing outside of a PID namespace: each
 // holds a lock on the file, which is free once all are dead.
@@ -402,114 +313,4 @@ TEST_CASE("workers whose daemon is killed are gone with their descendants", "[ke
     // The last thing that a keeper does.
     wait_until([&] { return modes.cgroup.path().empty() || modes.cgroup.groups().empty(); });
   }
-}
-
-TEST_CASE("nothing is left in the directory for control groups, whoever ends", "[keeper]") {
-  const DelegatedCgroup cgroup;
-  if (cgroup.path().empty()) {
-    WARN("no control group of version 2 can be made here");
-    return;
-  }
-  KeptFixture fixture(cgroup.mode());
-  const RunId worker =
-      fixture.start(python("import os, time\n"
-                           "own = '" +
-                           cgroup.path() +
-                           "/stargazer-worker-%d' % os.getppid()\n"
-                           "os.makedirs(own + '/made/by/it')\n"
-                           "open(own + '/made/by/it/cgroup.procs', 'w').write('0')\n"
-                           "os.write(1, b'up\\n')\n"
-                           "time.sleep(1000)"));
-  fixture.run_until([&] { return !fixture.told[worker].lines.empty(); });
-  CHECK(cgroup.groups().size() == 1);
-  fixture.host->stop(worker, StopSignal::kKill);
-  fixture.finish(worker);
-  fixture.run_to_end({"true"});
-  // One whose keeper was killed together with a daemon is ended by the next probe, and removed by one after its death.
-  const std::string stale = cgroup.path() + "/stargazer-worker-4194305";
-  REQUIRE(mkdir(stale.c_str(), 0755) == 0);
-  fixture.fuse = kNever;
-  const RunId left = fixture.start({"sleep", "1000"});
-  std::ofstream(stale + "/cgroup.procs") << fixture.keeper();
-  const std::vector<std::string> probe =
-      shell("echo $$ >" + cgroup.path() + "/cgroup.procs; exec " + keeper_path() + " " + kKeeperProbeOption);
-  CHECK(fixture.run_to_end(probe).text() == cgroup.mode() + "\n\n");
-  CHECK(fixture.finish(left).status.signal == SIGKILL);
-  CHECK(fixture.run_to_end(probe).text() == cgroup.mode() + "\n\n");
-  fixture.close();
-  CHECK(cgroup.groups().empty());
-}
-
-TEST_CASE("a user without rights gets the process group, and is told why", "[keeper]") {
-  if (geteuid() != 0) {
-    WARN("needs root to become somebody else");
-    return;
-  }
-  WorkerHostFixture fixture;
-  const Told& told = fixture.run_to_end(
-      {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", keeper_path(), kKeeperProbeOption});
-  INFO(told.text(OutputStream::kStderr));
-  REQUIRE(told.lines.size() == 2);
-  CHECK(told.lines[0].text == kProcessGroupMode);
-  CHECK(told.lines[1].text.find("no PID namespace: unshare: Operation not permitted") != std::string::npos);
-}
-
-TEST_CASE("a keeper refuses what the daemon would not say", "[keeper]") {
-  WorkerHostFixture fixture;
-  const std::string keeper = keeper_path();
-  const std::vector<std::vector<std::string>> wrong{
-      {keeper},
-      {keeper, "--help"},
-      {keeper, "process-group", "1", "/bin/true", "true"},
-      {keeper, std::string(1 << 16, 'x'), std::string(1 << 16, '9'), "", ""},
-  };
-  for (const std::vector<std::string>& argv : wrong) {
-    const Told& told = fixture.run_to_end(argv);
-    CHECK(told.status.code == 64);
-    CHECK(told.text(OutputStream::kStderr).rfind("usage: stargazer-keeper", 0) == 0);
-  }
-  // With the pipes that it expects, through a shell that opens them.
-  for (const std::string arguments :
-       {"nonsense 1 /bin/true true", "process-group 1x /bin/true true", "process-group '' /bin/true true",
-        "process-group 99999999999999999999 /bin/true true", "cgroup= 1 /bin/true true",
-        "cgroup=relative 1 /bin/true true", "pid-namespace 1 /bin/true"}) {
-    const Told& told = fixture.run_to_end(shell("true | " + keeper + " " + arguments +
-                                                " 4<&0 5>&1 | cat; "
-                                                "true | { " +
-                                                keeper + " " + arguments + " 4<&0; echo $?; } 5>&1 | cat"));
-    INFO(arguments);
-    CHECK(told.text(OutputStream::kStderr).rfind("usage: stargazer-keeper", 0) == 0);
-  }
-}
-
-TEST_CASE("a keeper that is missing or broken is named, and kept workers do not start", "[keeper]") {
-  const TemporaryDirectory directory;
-  const std::string missing = (directory.path() / "missing").string();
-  KeeperSetup setup = find_keeper({missing, missing + "-too"});
-  CHECK(setup.path.empty());
-  CHECK(setup.obstacle == "stargazer-keeper is missing: no program " + missing + ", no program " + missing + "-too");
-  CHECK(keeper_line(setup) == "workers of the lease cannot be started: " + setup.obstacle);
-  {
-    WorkerHostFixture fixture(16384, setup);
-    fixture.fuse = boot_now() + kLong;
-    CHECK(fixture.start_error({"true"}) == setup.obstacle);
-    fixture.fuse = kNever;
-    CHECK(fixture.run_to_end({"true"}).status.code == 0);
-  }
-  CHECK(find_keeper({"/bin/true"}).obstacle == "/bin/true: it does not say what it can do");
-  WorkerHostFixture fixture(16384, setup_of("cgroup=/nonexistent"));
-  fixture.fuse = boot_now() + kLong;
-  CHECK(fixture.start_error({"true"}).rfind("stargazer-keeper: /nonexistent/stargazer-worker-", 0) == 0);
-}
-
-TEST_CASE("the line at start names the mode that is in force", "[keeper]") {
-  const KeeperSetup setup = find_keeper();
-  INFO(setup.obstacle);
-  CHECK(setup.path == keeper_path());
-  const std::string line = keeper_line(setup);
-  const std::string expected = setup.mode == kPidNamespaceMode   ? "PID namespaces"
-                               : setup.mode == kProcessGroupMode ? "one by one"
-                                                                 : "control groups";
-  CHECK(line.find(expected) != std::string::npos);
-  CHECK((setup.weakness.empty() || line.find(setup.weakness) != std::string::npos));
 }
