@@ -30,8 +30,8 @@ RedisLeaseStore::Options store_options(const Config& config, const RedisConnecti
 
 }  // namespace
 
-RedisConnections::RedisConnections(uv_loop_t* loop, const RedisTarget& target, const Config& config, Options options,
-                                   Callbacks callbacks)
+RedisConnections::RedisConnections(uv_loop_t* loop, const RedisTarget& target, const Config& config,
+                                   const Options& options, Callbacks callbacks)
     : node_id_(options.node_id),
       callbacks_(std::move(callbacks)),
       main_(loop, target, connection_options(*config.redis, options.seed),
@@ -45,11 +45,20 @@ RedisConnections::RedisConnections(uv_loop_t* loop, const RedisTarget& target, c
                                       }),
                      nullptr),
       store_(lease_, store_options(config, options), [this](Input input) { callbacks_.post(std::move(input)); }),
-      events_(main_, config.events) {}
+      events_(main_, config.events),
+      last_ends_(loop, main_, config.lease.key, options.node_id,
+                 {[this](LastEndsLearnt learnt) { callbacks_.post(std::move(learnt)); },
+                  [this](const std::string& problem) {
+                    callbacks_.say(Priority::kWarning, "when the cluster last ran its tasks cannot be read (" +
+                                                           problem + "): tasks with run_on = \"leader\" wait");
+                  }}) {}
 
 void RedisConnections::state_changed(Which which, bool reachable, const std::string& cause) {
   (which == Which::kMain ? main_cause_ : lease_cause_) = cause;
-  if (which == Which::kMain && reachable) events_.redis_reachable();
+  if (which == Which::kMain && reachable) {
+    last_ends_.redis_reachable();
+    events_.redis_reachable();
+  }
   if (which == Which::kLease && reachable) look_at_server();
   if (this->reachable()) return report(true, "");
   // One that is merely the slower of two to connect is not away.
@@ -105,6 +114,7 @@ void RedisConnections::warn_of_lost_events() {
 }
 
 void RedisConnections::close() {
+  last_ends_.close();
   announcements_.close([] {});
   lease_.close([] {});
   main_.close([] {});

@@ -17,6 +17,7 @@
 #include "io/log.h"
 #include "io/redis.h"
 #include "io/redis_lease_store.h"
+#include "io/shared_last_ends.h"
 
 namespace stargazer {
 
@@ -35,14 +36,16 @@ class RedisConnections {
   };
 
   // REQUIRES: config.redis. `loop` must outlive the object, and must run once more after close().
-  RedisConnections(uv_loop_t* loop, const RedisTarget& target, const Config& config, Options options,
+  RedisConnections(uv_loop_t* loop, const RedisTarget& target, const Config& config, const Options& options,
                    Callbacks callbacks);
   RedisConnections(const RedisConnections&) = delete;
   RedisConnections& operator=(const RedisConnections&) = delete;
 
   bool reachable() const { return main_.reachable() && lease_.reachable(); }
+  Redis& main() { return main_; }
   RedisLeaseStore& store() { return store_; }
   EventSink& events() { return events_; }
+  SharedLastEnds& last_ends() { return last_ends_; }
   // No event is on its way, or none can be.
   bool events_settled() const;
 
@@ -76,6 +79,7 @@ class RedisConnections {
   Redis announcements_;
   RedisLeaseStore store_;
   EventSink events_;
+  SharedLastEnds last_ends_;
 };
 
 }  // namespace stargazer

@@ -176,11 +176,15 @@ Status RedisPipe::log_in() {
     }
   }
   // A user who may only publish may not ping; the refusal is as good an answer.
-  const auto may_be_forbidden = [](Status status) {
-    return !status && code_of(status.error().message()) == "NOPERM" ? Status() : status;
+  const auto is_forbidden = [](const Status& status) {
+    return !status && code_of(status.error().message()) == "NOPERM";
   };
-  if (auto status = may_be_forbidden(command({"PING"})); !status || target_.master == nullptr) return status;
-  return may_be_forbidden(command({"ROLE"}, Reply::kRoleOfMaster));
+  Status status = command({"PING"});
+  if (!status && !is_forbidden(status)) return status;
+  if (target_.master == nullptr) return {};
+  status = command({"ROLE"}, Reply::kRoleOfMaster);
+  if (!status && !is_forbidden(status)) return status;
+  return {};
 }
 
 Status RedisPipe::command(std::initializer_list<std::string_view> arguments, Reply expected) {

@@ -11,8 +11,9 @@ constexpr const char* kFenced = R"(
 local holder = redis.call('GET', KEYS[1])
 local epoch = redis.call('HGET', KEYS[2], 'epoch')
 if holder ~= ARGV[1] or epoch ~= ARGV[2] then
-  return redis.error_reply('FENCED the term of epoch ' .. ARGV[2] .. ' is over: the lease is held by ' ..
-                           string.sub(holder or 'nobody', 1, 200) .. ', the last epoch is ' .. string.sub(epoch or 'unknown', 1, 20))
+  local held_by = string.sub(holder or 'nobody', 1, 200)
+  return redis.error_reply('FENCED the term of epoch ' .. ARGV[2] .. ' is over: the lease is held by ' .. held_by ..
+                           ', the last epoch is ' .. string.sub(epoch or 'unknown', 1, 20))
 end
 local at = 3
 local answer

@@ -187,7 +187,7 @@ TEST_CASE("a grant counts once the replicas have it", "[lease_reply]") {
   const std::string port = std::to_string(free_port());
   const RedisServer primary({"--port", port, "--repl-diskless-sync-delay", "0", "--repl-timeout", "60"});
   const RedisServer replica({"--replicaof", "127.0.0.1", port});
-  LeaseNode node(loop, unix_target(primary.socket_path()), "cpp", 30s, 1, 2s);
+  LeaseNode node(loop, unix_target(primary.socket_path()), "cpp", 30s, 1, 4s);
   LeaseNode careless(loop, unix_target(primary.socket_path()), "careless");
   loop.run_until([&] { return node.client.ask({"WAIT", "1", "10"})->integer == 1; });
 

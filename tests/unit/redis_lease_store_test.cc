@@ -74,7 +74,8 @@ TEST_CASE("a birth that nobody of ours wrote is replaced", "[lease_store]") {
 
 TEST_CASE("a term from its grant to its release, as both nodes see it", "[lease_store]") {
   Fixture fixture;
-  auto& [loop, server, first, second] = fixture;
+  LeaseNode& first = fixture.node;
+  LeaseNode& second = fixture.other;
 
   const auto granted = first.acquire(1000);
   CHECK(granted.answer == Answer::kGranted);
@@ -164,7 +165,8 @@ TEST_CASE("an acquisition is granted only on the epoch and the server on which i
 
 TEST_CASE("of two that take the same free lease at the same moment one gets it", "[lease_store]") {
   Fixture fixture;
-  auto& [loop, server, first, second] = fixture;
+  LeaseNode& first = fixture.node;
+  LeaseNode& second = fixture.other;
   std::uint64_t last_epoch = 0;
   for (int round = 0; round < 50; ++round) {
     const LeaseClaim claim = first.claim(0);
@@ -172,7 +174,7 @@ TEST_CASE("of two that take the same free lease at the same moment one gets it",
     second.replies.clear();
     first.store.acquire(900, claim);
     second.store.acquire(900, claim);
-    loop.run_until([&] { return !first.replies.empty() && !second.replies.empty(); });
+    fixture.loop.run_until([&] { return !first.replies.empty() && !second.replies.empty(); });
     LeaseNode& winner = first.replies[0].answer == Answer::kGranted ? first : second;
     LeaseNode& loser = &winner == &first ? second : first;
     REQUIRE(winner.replies[0].answer == Answer::kGranted);

@@ -90,6 +90,7 @@ TEST_CASE("sentinels that are gone, mute or ignorant are passed by, without a pa
   FakeServer hangs_up(loop, {"", "", true});
   FakeServer sentinel(loop, {"", names("127.0.0.1", master.port), false});
   Redis::Options options = quick_options();
+  options.command_timeout = 1s;
   options.backoff_min = options.backoff_max = 1h;
   RedisClient client(loop, by_sentinels({free_port(), mute.port(), ignorant.port(), hangs_up.port(), sentinel.port()}),
                      options);
