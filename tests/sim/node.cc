@@ -57,7 +57,9 @@ void Node::stop_daemon(bool stopped) {
   if (!up() || daemon_stopped_ == stopped) return;
   parts_.world.tell(name(), [&] { return std::string("daemon SIG") + (stopped ? "STOP" : "CONT"); });
   daemon_stopped_ = stopped;
-  if (!stopped) step_after(Duration::zero());
+  if (stopped) return;
+  checker_.daemon_continued();
+  step_after(Duration::zero());
 }
 
 void Node::pause_machine(bool paused) {

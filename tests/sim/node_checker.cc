@@ -45,7 +45,7 @@ void NodeChecker::booted(Instant now) {
   used_ = 0;
   requested_.clear();
   fuse_ = kNever;
-  ever_granted_ = was_leader_ = release_asked_ = hurried_ = overdue_ = stopped_ = false;
+  ever_granted_ = was_leader_ = release_asked_ = hurried_ = overdue_ = held_up_ = stopped_ = false;
   stop_at_.reset();
   idle_steps_ = 0;
   reachable_.fill(true);

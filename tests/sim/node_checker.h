@@ -45,6 +45,9 @@ class NodeChecker {
   void lease_requested(LeaseRequestId id, bool release, Instant now);
   void lease_released();
 
+  // The daemon goes on after a SIGSTOP. What it owed meanwhile it does now; a stop deadline that has passed is past.
+  void daemon_continued() { held_up_ = true; }
+
   // ---- A step ----
   // `input` was in the inbox when the step at `now` began. To be called for each, in order, before the step.
   void takes(const Input& input, Instant now);
@@ -141,6 +144,7 @@ class NodeChecker {
   std::optional<Instant> stop_at_;
   bool hurried_ = false;
   bool overdue_ = false;
+  bool held_up_ = false;
   bool stopped_ = false;
 
   // Of the step that is being checked.

@@ -25,7 +25,7 @@ struct Candidate {
     while (attentive && seen && received > *seen + 9s) see_no_change(*seen + 9s);
     facts.store_time = 1000000s + received - (received - sent) / 2 + clock_step;
     succession.observe(facts, at(sent), at(received));
-    seen = received;
+    seen = received - (received - sent) / 2;
     seen_facts = facts;
   }
   // What was seen last, a while later.
