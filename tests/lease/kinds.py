@@ -6,6 +6,7 @@ kind take turns from round to round, the harsher one first.
 
 import dataclasses
 import random
+import signal
 import time
 import typing
 
@@ -104,6 +105,18 @@ def stop_leader(stage, leader, _):
     again(stage, leader, after_ns=parts.now_ns() + WATCH_NS)
 
 
+def freeze_leader(stage, leader, _):
+    """The daemon, its keepers, their workers and the grandchildren: none can act. Who still lives is woken up again."""
+    program = stage.nodes[leader.node].program
+    program.pause()
+    frozen = parts.descendants(program.pid)
+    parts.send(frozen, signal.SIGSTOP)
+    successor(stage, leader)
+    parts.send(frozen, signal.SIGCONT)
+    program.resume()
+    again(stage, leader, after_ns=parts.now_ns() + WATCH_NS)
+
+
 def cut_leader(stage, leader, _):
     stage.network.cut(leader.node)
     successor(stage, leader)
@@ -160,7 +173,8 @@ def fail_over(stage, leader, number):
 
 def mixed(stage, leader, number):
     """Any of those that one stage can bear, each after any other."""
-    strikes = [kill_leader, term_leader, stop_leader, cut_leader, restart_redis, flush_redis, pause_clients, stop_redis]
+    strikes = [kill_leader, term_leader, stop_leader, freeze_leader, cut_leader]
+    strikes += [restart_redis, flush_redis, pause_clients, stop_redis]
     chance = random.Random(number)
     chance.choice(strikes)(stage, leader, chance.randrange(4))
 
@@ -176,6 +190,7 @@ KINDS = {
     "kill_leader": Kind(on_one_redis, kill_leader, "SIGKILL of the leader"),
     "term_leader": Kind(on_one_redis, term_leader, "SIGTERM of the leader"),
     "stop_leader": Kind(on_one_redis, stop_leader, "SIGSTOP of the leader until another one leads, then SIGCONT"),
+    "freeze_leader": Kind(on_one_redis, freeze_leader, "the same to the leader and all its descendants"),
     "cut_leader": Kind(on_a_network, cut_leader, "the leader's link goes down until another one leads, then up"),
     "redis_restart_empty": Kind(on_one_redis, restart_redis, "Redis killed, started again without its data"),
     "redis_restart_with_data": Kind(on_durable_redis, restart_redis, "Redis killed, started again with its data"),

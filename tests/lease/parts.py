@@ -1,5 +1,6 @@
 """Small parts of the lease tests: programs that die with the test, the clock, waiting, free ports."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -43,6 +44,22 @@ def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
+
+
+def descendants(pid):
+    """Of a process, wherever their sessions and namespaces are."""
+    try:
+        found = [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return found + [deeper for child in found for deeper in descendants(child)]
+
+
+def send(pids, number):
+    """Those that have gone meanwhile are passed over."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class Program:

@@ -70,6 +70,8 @@ class Watched:
 
     NAME = "lease"
     REPLICAS = 2
+    # Sooner, and on a loaded machine the Sentinels replace a primary that is well: two take writes then for 10 s.
+    DOWN_AFTER_MS = 1500
 
     def __init__(self, folder, sentinels):
         self.folder = pathlib.Path(folder)
@@ -87,7 +89,8 @@ class Watched:
         path.write_text(
             f"port {port}\nbind 127.0.0.1\nprotected-mode no\ndir {self.folder}\n"
             f"sentinel monitor {self.NAME} 127.0.0.1 {self.servers[0].port} {len(self.sentinel_ports) // 2 + 1}\n"
-            f"sentinel down-after-milliseconds {self.NAME} 500\nsentinel failover-timeout {self.NAME} 1000\n"
+            f"sentinel down-after-milliseconds {self.NAME} {self.DOWN_AFTER_MS}\n"
+            f"sentinel failover-timeout {self.NAME} 3000\n"
             f"sentinel parallel-syncs {self.NAME} {self.REPLICAS}\n"
         )
         return parts.Program(["redis-server", path, "--sentinel"], self.folder / f"sentinel{number}.log")
