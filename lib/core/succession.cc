@@ -8,6 +8,8 @@ namespace {
 
 // Who has not looked for this part of the ttl was absent: usually everybody looks about three times as often.
 constexpr int kAbsenceOfTtl = 3;
+// The store's clock and what remains of the key are read in one script, but not quite in one instant.
+constexpr Duration kExpiryReadWithin = std::chrono::milliseconds(20);
 
 }  // namespace
 
@@ -74,10 +76,11 @@ void Succession::judge_clock(const LeaseFacts& facts, Instant sent_at, Instant r
 // that has happened since. Anything earlier comes from a step that was undone before anybody read the clock.
 void Succession::judge_key(const LeaseFacts& facts, Instant now) {
   if (!facts_ || facts.holder.empty() || !rules_.hold_off_at_clock_step) return;
-  const auto expiry = [](const LeaseFacts& seen) { return seen.store_time + seen.remaining; };
-  const bool set_since = expiry(facts) >= facts_->store_time + ttl_ - tolerance_;
-  const bool as_before = !facts_->holder.empty() && expiry(facts) >= expiry(*facts_) - tolerance_ &&
-                         expiry(facts) <= expiry(*facts_) + tolerance_;
+  const Duration expiry = facts.store_time + facts.remaining;
+  const Duration before = facts_->store_time + facts_->remaining;
+  const bool set_since = expiry >= facts_->store_time + ttl_ - kExpiryReadWithin;
+  const bool as_before =
+      !facts_->holder.empty() && expiry >= before - kExpiryReadWithin && expiry <= before + kExpiryReadWithin;
   if (set_since || as_before) return;
   doubt(end_doubted_until_, "the lease expires sooner than whoever set it can have meant", now);
 }

@@ -17,8 +17,8 @@ namespace {
 // server, announcement channel. It finds the facts out, acts on them, and answers them as they are then. An error that
 // it makes itself begins with "LEASE".
 //
-// A server that was flushed is still the same process, so what names its life is also when the hash began to exist: without
-// that, a candidate which looks before a term and after the flush would see that nothing had ever been granted.
+// A server that was flushed is still the same process, so its life is named by its run id and by when the hash was
+// made: else a candidate that looks before a term and after the flush would see that nothing had ever been granted.
 //
 // Numbers are doubles in Lua 5.1, so an epoch is at most 2^53 - 1, and leaves the script as text: "%.0f" writes it out
 // where tostring would write 1e+15.

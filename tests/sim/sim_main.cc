@@ -18,6 +18,7 @@ namespace {
 constexpr const char* kUsage =
     "sim --seeds A..B [--hours 1] [--nodes 3] [--tasks 20] [--mutant NAME]   one run a seed, quietly\n"
     "sim --seed S [the same] [--trace | --digest]                            one run, told or summed up\n"
+    "sim --classes                                                           the names of the fault classes\n"
     "sim --class NAME|all --seeds A..B                                       the fault classes of LEASE.md 3.8\n"
     "sim --class NAME|all --seeds A..B --without RULE [--without RULE …]     what is found without these rules\n"
     "sim --class NAME --seed S [--trace | --digest]                          one run of one of them\n"
@@ -39,6 +40,7 @@ struct CommandLine {
   std::string fault_class;  // "all" stands for each
   bool rules = false;
   bool herd = false;
+  bool classes = false;
 };
 
 template <typename Number>
@@ -95,11 +97,14 @@ std::optional<CommandLine> read_arguments(const std::vector<std::string>& argume
       line.rules = true;
     } else if (name == "--herd") {
       line.herd = true;
+    } else if (name == "--classes") {
+      line.classes = true;
     } else if (++place == arguments.size() || !read_value(name, arguments[place], line)) {
       return std::nullopt;
     }
   }
   const bool stories = !line.transcripts.empty();
+  if (line.classes) return line;
   if (stories == (line.last_seed > 0)) return std::nullopt;
   if (line.fault_class == "all" && (line.trace || line.digest)) return std::nullopt;
   return line;
@@ -141,6 +146,11 @@ bool show_findings(const CommandLine& line, Seeds seeds) {
   return true;
 }
 
+bool print_classes() {
+  for (const FaultClass& fault_class : fault_classes()) std::printf("%s\n", fault_class.name);
+  return true;
+}
+
 bool run_herds(const CommandLine& line) {
   bool held = true;
   for (std::uint64_t seed = line.first_seed; seed <= line.last_seed; ++seed) held = run_herd(seed) && held;
@@ -149,6 +159,7 @@ bool run_herds(const CommandLine& line) {
 
 bool carry_out(const CommandLine& line) {
   if (!line.transcripts.empty()) return run_stories(line.transcripts, line.rewrite);
+  if (line.classes) return print_classes();
   if (line.rules) return run_rules(line.last_seed);
   if (line.herd) return run_herds(line);
   if (line.fault_class.empty() || line.trace || line.digest) return run_seeds(line);
