@@ -1,5 +1,6 @@
 #include "daemon/daemon.h"
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdlib>
@@ -15,11 +16,12 @@
 
 #include "core/supervisor.h"
 #include "daemon/feed_job.h"
+#include "daemon/redis_connections.h"
+#include "daemon/worker_requests.h"
 #include "io/event_log.h"
-#include "io/event_sink.h"
+#include "io/fence.h"
+#include "io/lease_memory.h"
 #include "io/notify.h"
-#include "io/redis.h"
-#include "io/redis_lease_store.h"
 #include "io/run_memory.h"
 #include "io/uv_clock.h"
 #include "io/uv_worker_host.h"
@@ -52,6 +54,15 @@ std::string node_id(const NodeConfig& config) {
   std::array<char, 256> host{};
   if (gethostname(host.data(), host.size() - 1) != 0) return "node-" + hex(random_number(), 8);
   return std::string(host.data()) + "-" + hex(random_number(), 8);
+}
+
+// Only commands become processes of their own.
+bool has_workers_of_the_lease(const Config& config) {
+  const auto is_command = [](const auto& planned) { return std::holds_alternative<CommandJob>(planned.job); };
+  return std::any_of(config.supervised.begin(), config.supervised.end(), is_command) ||
+         std::any_of(config.tasks.begin(), config.tasks.end(), [is_command](const TaskConfig& task) {
+           return task.run_on == RunOn::kLeader && is_command(task);
+         });
 }
 
 }  // namespace
@@ -92,9 +103,11 @@ class Daemon::Impl {
  private:
   Status open_loop();
   void open_memory();
+  void open_lease_memory();
   void open_redis();
   void open_kg();
   void open_host();
+  void open_requests();
   void open_supervisor();
   void start();
   void post(Input input);
@@ -102,7 +115,6 @@ class Daemon::Impl {
   void handle(const Event& event);
   void count(const Event& event);
   void publish(const Event& event);
-  void warn_of_dropped_events();
   void show_status();
   bool events_settled() const;
   void begin_close();
@@ -128,13 +140,14 @@ class Daemon::Impl {
   std::unique_ptr<UvClock> clock_;
   std::optional<Notify> notify_;
   std::unique_ptr<RunMemory> memory_;
+  std::unique_ptr<LeaseMemoryFile> lease_memory_;
+  LeaseMemory known_lease_;
   RunMemory::LastEnds last_ends_;
-  std::unique_ptr<Redis> redis_;
+  std::unique_ptr<RedisConnections> redis_;
   std::unique_ptr<Redis> kg_redis_;
-  std::unique_ptr<RedisLeaseStore> store_;
-  std::unique_ptr<EventSink> events_;
   std::unique_ptr<FeedJob> feed_;
   std::unique_ptr<UvWorkerHost> host_;
+  std::unique_ptr<WorkerRequests> requests_;
   std::set<std::string> persisted_tasks_;
   std::unique_ptr<Supervisor> supervisor_;
 
@@ -144,8 +157,6 @@ class Daemon::Impl {
   std::uint64_t runs_ = 0;
   std::uint64_t failures_ = 0;
   std::uint64_t workers_ = 0;
-  std::uint64_t dropped_events_ = 0;
-  bool drop_warned_ = false;
 };
 
 Status Daemon::Impl::run() {
@@ -153,6 +164,7 @@ Status Daemon::Impl::run() {
   open_memory();
   open_redis();
   open_host();
+  open_requests();
   open_supervisor();
   open_kg();
   start();
@@ -187,7 +199,7 @@ Status Daemon::Impl::open_loop() {
   flush_deadline_.data = this;
   uv_timer_init(&loop_, &kg_probe_);
   kg_probe_.data = this;
-  notify_.emplace(&loop_);
+  notify_.emplace(&loop_, [this] { return supervisor_ == nullptr || !supervisor_->lease_overdue(); });
   return {};
 }
 
@@ -212,20 +224,36 @@ void Daemon::Impl::open_memory() {
   });
 }
 
+void Daemon::Impl::open_lease_memory() {
+  Result<LeaseMemory> known = LeaseMemoryFile::load(config_.node.state_dir);
+  if (known.ok()) {
+    known_lease_ = std::move(known).value();
+  } else {
+    say(Priority::kWarning, "what is remembered of the lease cannot be used: " + known.error().message() +
+                                "; a damaged file is kept beside it as .damaged");
+  }
+  lease_memory_ = std::make_unique<LeaseMemoryFile>(
+      &loop_, config_.node.state_dir, known_lease_, [this](const std::string& problem) {
+        say(problem.empty() ? Priority::kNotice : Priority::kWarning,
+            problem.empty()
+                ? "the lease is remembered again"
+                : "the lease cannot be remembered: " + problem + "; the next start will have to wait longer");
+      });
+}
+
 void Daemon::Impl::open_redis() {
   if (!targets_.main) return;
-  Redis::Options options;
-  options.command_timeout = config_.redis->command_timeout;
-  options.seed = random_number();
-  redis_ = std::make_unique<Redis>(&loop_, *targets_.main, options, [this](bool reachable, const std::string& cause) {
+  open_lease_memory();
+  RedisConnections::Callbacks callbacks;
+  callbacks.post = [this](Input input) { post(std::move(input)); };
+  callbacks.reachable = [this](bool reachable, const std::string& cause) {
     set_reachable(Dependency::kRedis, reachable, cause);
-    if (reachable) events_->redis_reachable();
     if (!targets_.kg && config_.kg) set_reachable(Dependency::kKg, reachable, cause);
-  });
-  const LeaseTimes times = lease_times(config_.lease);
-  store_ = std::make_unique<RedisLeaseStore>(*redis_, config_.lease.key, node_id_, times.ttl, times.request_timeout,
-                                             [this](Input input) { post(std::move(input)); });
-  events_ = std::make_unique<EventSink>(*redis_, config_.events);
+  };
+  callbacks.say = [this](Priority priority, std::string message) { say(priority, std::move(message)); };
+  redis_ = std::make_unique<RedisConnections>(
+      &loop_, *targets_.main, config_,
+      RedisConnections::Options{node_id_, node_id_ + "-" + run_id_prefix_, random_number()}, std::move(callbacks));
 }
 
 void Daemon::Impl::open_kg() {
@@ -260,6 +288,7 @@ void Daemon::Impl::open_host() {
   UvWorkerHost::Callbacks callbacks;
   callbacks.post = [this](Input input) { post(std::move(input)); };
   callbacks.output = [this](const OutputLine& line) { log_.write(log_record(line)); };
+  callbacks.request = [this](RunId run, std::string_view line, bool cut) { requests_->take(run, line, cut); };
   callbacks.output_congested = [this] { return log_.congested(); };
   callbacks.start_native = [this](RunId run, const std::string&) {
     return feed_ == nullptr ? Status(Error("the journal feed needs [redis]")) : feed_->start(run);
@@ -268,8 +297,24 @@ void Daemon::Impl::open_host() {
   callbacks.orphans_killed = [this](std::size_t count) {
     say(Priority::kWarning, "killed " + std::to_string(count) + " process(es) that had outlived their run");
   };
-  host_ = std::make_unique<UvWorkerHost>(
-      &loop_, UvWorkerHost::Options{config_.scheduler.output_line_bytes_max, node_id_}, std::move(callbacks));
+  UvWorkerHost::Options options;
+  options.line_bytes_max = config_.scheduler.output_line_bytes_max;
+  options.node_id = node_id_;
+  if (targets_.main && has_workers_of_the_lease(config_)) {
+    options.keeper = find_keeper();
+    say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
+  }
+  host_ = std::make_unique<UvWorkerHost>(&loop_, std::move(options), std::move(callbacks));
+}
+
+void Daemon::Impl::open_requests() {
+  WorkerRequests::Callbacks callbacks;
+  callbacks.leader = [this] { return supervisor_->leader(); };
+  callbacks.epoch_of = [this](RunId run) { return supervisor_->epoch_of(run); };
+  callbacks.answer = [this](RunId run, const std::string& line) { host_->answer(run, line); };
+  requests_ = std::make_unique<WorkerRequests>(
+      redis_ == nullptr ? nullptr : &redis_->main(), redis_ == nullptr ? nullptr : &redis_->store(),
+      WorkerRequests::Options{config_.lease.key, node_id_}, std::move(callbacks));
 }
 
 void Daemon::Impl::open_supervisor() {
@@ -287,8 +332,10 @@ void Daemon::Impl::open_supervisor() {
   options.seed = random_number();
   options.run_id_prefix = run_id_prefix_;
   options.last_ends = std::move(last_ends_);
-  supervisor_ =
-      std::make_unique<Supervisor>(config_, std::move(registry), *clock_, store_.get(), *host_, std::move(options));
+  options.last_ends_are_shared = redis_ != nullptr;
+  options.lease_memory = known_lease_;
+  LeaseStore* store = redis_ == nullptr ? nullptr : &redis_->store();
+  supervisor_ = std::make_unique<Supervisor>(config_, std::move(registry), *clock_, store, *host_, std::move(options));
   malloc_trim(0);  // what reading the files took, several times the configuration itself, goes back to the system
 }
 
@@ -323,6 +370,7 @@ void Daemon::Impl::drive() {
   const std::vector<Event> events = supervisor_->take_events();
   for (const Event& event : events) handle(event);
   if (!events.empty()) show_status();
+  if (lease_memory_ != nullptr) lease_memory_->store(supervisor_->lease_memory());
   if (supervisor_->stopped()) begin_close();
 }
 
@@ -331,6 +379,8 @@ void Daemon::Impl::handle(const Event& event) {
   log_.write(log_record(event, run_id));
   count(event);
   if (event.kind == EventKind::kStopping) notify_->stopping();
+  if (redis_ != nullptr && event.kind == EventKind::kLeaseGained) redis_->last_ends().term_began();
+  if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
   if (event.kind == EventKind::kRunEnded) publish(event);
 }
 
@@ -348,23 +398,16 @@ void Daemon::Impl::count(const Event& event) {
 void Daemon::Impl::publish(const Event& event) {
   const WallTime now = clock_->wall_now();
   if (event.outcome != Outcome::kCancelled && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
-  if (events_ == nullptr) return;
+  if (redis_ == nullptr) return;
+  std::optional<Fence> fence;
+  if (event.epoch != 0) {
+    fence = Fence{config_.lease.key, node_id_, event.epoch};
+    if (event.outcome != Outcome::kCancelled) redis_->last_ends().record(event.task, now, event.epoch);
+  }
   if (std::optional<DebugEvent> told = task_run_event(event, supervisor_->run_id_text(event.run), node_id_, now)) {
-    events_->publish(std::move(*told));
+    redis_->events().publish(std::move(*told), std::move(fence));
   }
-  warn_of_dropped_events();
-}
-
-// Once for each time that Redis was away too long.
-void Daemon::Impl::warn_of_dropped_events() {
-  const std::uint64_t dropped = events_->dropped_count();
-  if (dropped > dropped_events_ && !drop_warned_) {
-    say(Priority::kWarning,
-        "the queue of events (events.queue_max) is full: the oldest are dropped until redis takes "
-        "them again");
-  }
-  drop_warned_ = dropped > dropped_events_;
-  dropped_events_ = dropped;
+  redis_->warn_of_lost_events();
 }
 
 void Daemon::Impl::show_status() {
@@ -372,7 +415,8 @@ void Daemon::Impl::show_status() {
   text += ", " + std::to_string(supervisor_->worker_count()) + " running (" + std::to_string(workers_) +
           " supervised), " + std::to_string(runs_) + " runs so far, " + std::to_string(failures_) + " failed";
   if (redis_ != nullptr && !redis_->reachable()) text += "; redis is unreachable";
-  if (dropped_events_ > 0) text += "; " + std::to_string(dropped_events_) + " events dropped";
+  const std::uint64_t dropped = redis_ == nullptr ? 0 : redis_->events().dropped_count();
+  if (dropped > 0) text += "; " + std::to_string(dropped) + " events dropped";
   notify_->status(text);
 }
 
@@ -381,7 +425,7 @@ void Daemon::Impl::on_signal(int number) {
 }
 
 bool Daemon::Impl::events_settled() const {
-  return events_ == nullptr || !redis_->reachable() || events_->waiting_count() + events_->in_flight_count() == 0;
+  return redis_ == nullptr || redis_->events_settled();
 }
 
 // The core has stopped. What it told last is on its way to Redis; give it a moment, then let everything go.
@@ -399,7 +443,7 @@ void Daemon::Impl::close_all() {
   if (std::exchange(closed_, true)) return;
   host_->close();
   if (feed_ != nullptr) feed_->close();
-  if (redis_ != nullptr) redis_->close([] {});
+  if (redis_ != nullptr) redis_->close();
   if (kg_redis_ != nullptr) kg_redis_->close([] {});
   clock_->close();
   notify_->close();

@@ -7,6 +7,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kUnitsMax = 256;
+constexpr std::size_t kSentinelsMax = 16;
 
 constexpr std::array kNodeKeys{
     Key<NodeConfig>{"id", Key<NodeConfig>::Text{&NodeConfig::id, node_id}},
@@ -19,6 +20,8 @@ constexpr std::array kRedisKeys{
     RedisKey{"username", RedisKey::Text{&RedisConfig::username, any_text}},
     RedisKey{"password_file", RedisKey::Text{&RedisConfig::password_file, absolute_path_or_empty}},
     RedisKey{"command_timeout", RedisKey::Time{&RedisConfig::command_timeout, 10ms, 10min}},
+    RedisKey{"sentinels", RedisKey::Texts{&RedisConfig::sentinels, kSentinelsMax, sentinel_addresses}},
+    RedisKey{"master_name", RedisKey::Text{&RedisConfig::master_name, name_or_empty}},
 };
 
 constexpr std::array kKgKeys{
@@ -65,6 +68,7 @@ constexpr std::array kLeaseKeys{
     LeaseKey{"request_timeout", LeaseKey::Time{&LeaseConfig::request_timeout, 10ms, 1h, true}},
     LeaseKey{"retry_pause", LeaseKey::Time{&LeaseConfig::retry_pause, 10ms, 1h, true}},
     LeaseKey{"nodes", LeaseKey::Number{&LeaseConfig::nodes, 1, 10'000}},
+    LeaseKey{"replicas", LeaseKey::Number{&LeaseConfig::replicas, 0, 100}},
 };
 
 using FeedKey = Key<FeedConfig>;

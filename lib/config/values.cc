@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "config/host_port.h"
 #include "config/problems.h"
 
 namespace stargazer {
@@ -206,6 +207,16 @@ std::string native_job(const std::string& text) {
 std::string command_line(const std::vector<std::string>& texts) {
   if (!texts.empty() && !texts.front().empty()) return "";
   return "names no program, allowed is an array such as [\"/usr/bin/true\", \"argument\"]";
+}
+
+std::string sentinel_addresses(const std::vector<std::string>& texts) {
+  for (std::size_t place = 0; place < texts.size(); ++place) {
+    const Result<HostPort> address = parse_host_port(texts[place], 0);
+    if (address) continue;
+    return "item " + std::to_string(place + 1) + ": the " + address.error().message() +
+           ", allowed is \"host:port\", an IPv6 address in brackets";
+  }
+  return "";
 }
 
 std::string unit_names(const std::vector<std::string>& texts) {

@@ -54,6 +54,7 @@ std::string python_target(const std::string& text);
 std::string plugin_job(const std::string& text);
 std::string native_job(const std::string& text);
 std::string command_line(const std::vector<std::string>& texts);
+std::string sentinel_addresses(const std::vector<std::string>& texts);
 std::string unit_names(const std::vector<std::string>& texts);
 std::string task_names(const std::vector<std::string>& texts);
 

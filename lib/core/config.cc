@@ -61,6 +61,16 @@ void check_tasks(const Config& config, std::vector<ConfigProblem>& problems) {
   }
 }
 
+void check_sentinels(const RedisConfig& redis, std::vector<ConfigProblem>& problems) {
+  if (!redis.sentinels.empty() && redis.master_name.empty()) {
+    problems.push_back(
+        {"redis.sentinels", "needs redis.master_name as well, the name under which the sentinels watch the master"});
+  }
+  if (redis.sentinels.empty() && !redis.master_name.empty()) {
+    problems.push_back({"redis.master_name", "needs redis.sentinels as well, the addresses of those who know it"});
+  }
+}
+
 void check_sections(const Config& config, std::vector<ConfigProblem>& problems) {
   const SchedulerConfig& scheduler = config.scheduler;
   // What is killed at the last moment must still be drained in time.
@@ -70,6 +80,7 @@ void check_sections(const Config& config, std::vector<ConfigProblem>& problems) 
                         "must be less than a third of scheduler.stop_deadline and less than 5s (" +
                             format_duration(lead) + "), but is " + format_duration(scheduler.drain_deadline)});
   }
+  if (config.redis) check_sentinels(*config.redis, problems);
   if (config.kg && config.kg->url.empty() && !config.redis) {
     problems.push_back({"kg.url", "is empty, which stands for the Redis of [redis], but there is no [redis]"});
   }

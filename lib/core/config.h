@@ -128,6 +128,8 @@ struct RedisConfig {
   std::string username;
   std::string password_file;                           // "" = no password; otherwise the file's first line
   Duration command_timeout = std::chrono::seconds(2);  // also of a connection attempt
+  std::vector<std::string> sentinels;                  // "host:port"; empty = the server of `url`
+  std::string master_name;                             // what the sentinels call it; the host of `url` is not used then
 
   bool operator==(const RedisConfig&) const = default;
 };
@@ -184,7 +186,8 @@ struct LeaseConfig {
   Duration hard_kill{};        // 0 = ttl * 5 / 6
   Duration request_timeout{};  // 0 = ttl / 15
   Duration retry_pause{};      // 0 = ttl / 30
-  std::uint32_t nodes = 2;     // 1 = this daemon is alone
+  std::uint32_t nodes = 2;     // 1 = this daemon is alone: no hold-off
+  std::uint32_t replicas = 0;  // a grant counts once so many replicas have confirmed it (WAIT); 0 = none is asked
 
   bool operator==(const LeaseConfig&) const = default;
 };
@@ -263,7 +266,8 @@ struct ConfigProblem {
 
 // Checks every relation between values that a reader of one key cannot see: the lease's times (LEASE.md section 3.6),
 // pools that are named but not defined, deadlines that cannot be kept, two tasks that would run the one journal feed,
-// a graph without a Redis, a bot runner without a provider. Empty when all hold.
+// a graph without a Redis, a bot runner without a provider, sentinels without a
+// name or a name without sentinels. Empty when all hold.
 std::vector<ConfigProblem> check_relations(const Config& config);
 
 }  // namespace stargazer

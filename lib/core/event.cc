@@ -23,6 +23,8 @@ const char* name_of(EventKind kind) {
                               "lease_held_by_other",
                               "lease_request_failed",
                               "lease_released",
+                              "lease_hold_off",
+                              "lease_recreated",
                               "dependency_down",
                               "dependency_up",
                               "last_end_in_future",

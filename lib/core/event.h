@@ -30,23 +30,25 @@ const char* name_of(Outcome outcome);
 
 enum class EventKind : std::uint8_t {
   kRunStarted,          // task, run
-  kRunEnded,            // task, run, outcome, duration, detail = cause unless ok
+  kRunEnded,            // task, run, outcome, duration, detail = cause unless ok; epoch if run_on = "leader"
   kTaskHeld,            // task is due but may not run; detail = why. Once for each hold
   kStopEscalated,       // task, run: TERM was not enough, KILL was sent
   kOutputAbandoned,     // task, run: exited, but a descendant still holds its output; no longer read
   kWorkerStarted,       // supervised worker: task = its name, run
   kWorkerEnded,         // supervised worker: outcome, duration, delay until the next start, detail = cause
-  kLeaseGained,         // detail = "" or "standalone"
+  kLeaseGained,         // detail = "" or "standalone"; epoch
   kLeaseLost,           // detail = why; the workers of the lease are being stopped
   kLeaseHeldByOther,    // detail = the holder; once for each holder
   kLeaseRequestFailed,  // detail = cause; delay until the next try
   kLeaseReleased,       // after the last worker had gone
-  kDependencyDown,      // task = the dependency's name, detail = cause
-  kDependencyUp,        // task = the dependency's name
-  kLastEndInFuture,     // task: the remembered end lies in the future and is not used
-  kStopping,            // detail = what asked for it
-  kStopHurried,         // a second request to stop: every worker is killed
-  kStopOverdue,         // the stop deadline has passed; detail = what is left
+  kLeaseHoldOff,     // a candidate cannot know that the term before has ended: detail = why; delay = how long it waits
+  kLeaseRecreated,   // the key had vanished and was set again; epoch
+  kDependencyDown,   // task = the dependency's name, detail = cause
+  kDependencyUp,     // task = the dependency's name
+  kLastEndInFuture,  // task: the remembered end lies in the future and is not used
+  kStopping,         // detail = what asked for it
+  kStopHurried,      // a second request to stop: every worker is killed
+  kStopOverdue,      // the stop deadline has passed; detail = what is left
   kStopped,
 };
 
@@ -62,6 +64,7 @@ struct Event {
   Outcome outcome = Outcome::kOk;
   Duration duration{};
   Duration delay{};
+  std::uint64_t epoch = 0;
   std::string detail;
 };
 

@@ -18,7 +18,7 @@ bool Gates::set_reachable(Dependency dependency, bool reachable, const std::stri
 }
 
 bool Gates::open(const TaskConfig& task) const {
-  if (task.run_on == RunOn::kLeader && !leader_) return false;
+  if (!may_lead(task)) return false;
   for (std::size_t place = 0; place < kDependencyCount; ++place) {
     if (task.dependencies.contains(static_cast<Dependency>(place)) && !dependencies_[place].reachable) return false;
   }
@@ -35,9 +35,9 @@ std::string Gates::closed_reason(const TaskConfig& task, Instant now) const {
     reason += std::string(name_of(dependency)) + " has been unreachable for " +
               approximate_duration(now - found.since) + " (" + found.cause + ")";
   }
-  if (task.run_on == RunOn::kLeader && !leader_) {
+  if (!may_lead(task)) {
     if (!reason.empty()) reason += "; ";
-    reason += "this node is not the leader";
+    reason += leader_ ? "Redis has not said yet when the cluster last ran it" : "this node is not the leader";
   }
   return reason;
 }

@@ -26,7 +26,11 @@ class Gates {
 
   // Answers whether this changed anything.
   bool set_reachable(Dependency dependency, bool reachable, const std::string& cause, Instant now);
-  void set_leader(bool leader) { leader_ = leader; }
+  // `last_ends_known`: what the leaders before this node ran is known, so that nothing is run again too early.
+  void set_leader(bool leader, bool last_ends_known) {
+    leader_ = leader;
+    last_ends_known_ = last_ends_known;
+  }
 
   bool open(const TaskConfig& task) const;
   // "redis has been unreachable for 3.2 s (connect: Connection refused)", "this node is not the leader".
@@ -38,8 +42,11 @@ class Gates {
     return dependencies_[static_cast<std::size_t>(dependency)];
   }
 
+  bool may_lead(const TaskConfig& task) const { return task.run_on != RunOn::kLeader || (leader_ && last_ends_known_); }
+
   std::array<DependencyState, kDependencyCount> dependencies_;
   bool leader_ = false;
+  bool last_ends_known_ = false;
 };
 
 }  // namespace stargazer

@@ -1,6 +1,8 @@
 // The loop of one periodic task (SPEC section 2.3): wait, run, wait for the interval from the *end* of the run.
 //
 //   idle ─ start ─► waiting ─ its time has come ─► due ─ run started ─► running ─ run ended ─► waiting
+//                      ▲                            │
+//                      └─────────── postponed ──────┘
 //
 // There is one run at most, because the next wait begins only when it has ended. `due` is a state of its own: a gate or
 // a full pool may hold the task back there for as long as it likes. stop() leads to idle from everywhere but `running`,
@@ -33,6 +35,12 @@ class Loop {
 
   void wait_until(Instant due) {
     assert(state_ == State::kIdle);
+    state_ = State::kWaiting;
+    due_ = due;
+  }
+  // Waits again, for longer than it thought. REQUIRES: waiting or due.
+  void postpone(Instant due) {
+    assert(state_ == State::kWaiting || state_ == State::kDue);
     state_ = State::kWaiting;
     due_ = due;
   }

@@ -20,7 +20,9 @@ Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std
                                       .name = *plan.name,
                                       .job = plan.job,
                                       .environment = plan.environment,
-                                      .working_directory = plan.working_directory});
+                                      .working_directory = plan.working_directory,
+                                      .epoch = plan.epoch,
+                                      .fuse = plan.fuse});
   if (!spawned.ok()) return spawned.error();
   Run run;
   run.plan = plan;
@@ -134,6 +136,7 @@ void Runs::finish(Table::iterator place, Instant now) {
   finished.owner = run.plan.owner;
   finished.owner_index = run.plan.owner_index;
   finished.duration = now - run.started_at;
+  finished.epoch = run.plan.epoch;
   if (run.timed_out) {
     finished.outcome = Outcome::kTimedOut;
     finished.cause = "ran longer than its timeout of " + format_duration(run.plan.timeout);

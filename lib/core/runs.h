@@ -28,7 +28,9 @@ struct RunPlan {
   const std::string* working_directory = nullptr;
   Duration timeout{};  // 0 = none
   Duration stop_grace{};
-  bool of_lease = false;  // to be stopped when the lease is lost
+  bool of_lease = false;    // to be stopped when the lease is lost
+  std::uint64_t epoch = 0;  // of the lease, and
+  Instant fuse = kNever;    // when it must be dead without a renewal: both only if of_lease
 };
 
 struct FinishedRun {
@@ -37,7 +39,8 @@ struct FinishedRun {
   std::uint32_t owner_index = 0;
   Outcome outcome{};
   Duration duration{};
-  std::string cause;  // "" for kOk
+  std::string cause;        // "" for kOk
+  std::uint64_t epoch = 0;  // RunPlan::epoch
 };
 
 class Runs {
@@ -65,6 +68,9 @@ class Runs {
   // One of the kRun… timers has come; a stale one is ignored.
   void on_timer(const Timer& timer, Instant now);
 
+  // Moves the fuse of every worker of the lease.
+  void extend_fuse(Instant fuse) { host_.extend_fuse(fuse); }
+
   // Those that have ended since the last call, in order.
   std::vector<FinishedRun> take_finished();
 
@@ -73,6 +79,11 @@ class Runs {
   std::size_t of_lease_count() const { return of_lease_count_; }
   // REQUIRES: `run` is not finished.
   Instant started_at(RunId run) const { return runs_.at(run).started_at; }
+  // The term in whose name it runs; 0 when in none, or when it is finished.
+  std::uint64_t epoch_of(RunId run) const {
+    const auto place = runs_.find(run);
+    return place == runs_.end() ? 0 : place->second.plan.epoch;
+  }
   // "kg_decay_task (run 7), …": what is left, for a message.
   std::string names() const;
 

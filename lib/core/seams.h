@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 
@@ -33,19 +34,35 @@ class Clock {
 // Names a request to the lease store. Counts up and is never used again.
 using LeaseRequestId = std::uint64_t;
 
+// On what a node decided to take the lease. A store that finds anything else grants nothing (LEASE.md rule 3).
+struct LeaseClaim {
+  std::uint64_t expected_epoch = 0;  // the last epoch granted, as the store said; 0 = none is known there
+  std::string expected_server;       // LeaseFacts::server of the same answer
+  std::uint64_t epoch = 0;           // acquire: the least that may be granted; recreate: this node's own
+};
+
 // The lease in Redis (SPEC section 3). Every function sends one request and returns at once. At most one LeaseReply
-// with that id follows: perhaps late, perhaps never.
+// with that id follows: perhaps late, perhaps never. The request itself may take effect late, even after a later one.
 class LeaseStore {
  public:
   virtual ~LeaseStore() = default;
 
-  // Takes the lease if nobody holds it, or prolongs it if this node does.
-  virtual void acquire(LeaseRequestId id) = 0;
+  // Only looks. Answers kHeld, kFree or kFailed.
+  virtual void observe(LeaseRequestId id) = 0;
 
-  // Prolongs the lease if this node holds it; takes nothing.
-  virtual void renew(LeaseRequestId id) = 0;
+  // Takes the lease for a new term if nobody holds it and the claim holds. The epoch is the greater of claim.epoch and
+  // the last one known to the store plus 1. Answers kGranted, kHeld, kFree (the claim does not hold) or kFailed.
+  virtual void acquire(LeaseRequestId id, const LeaseClaim& claim) = 0;
 
-  // Gives the lease up if this node holds it.
+  // Prolongs the lease if this start of this node holds it under this epoch. Answers kGranted, kHeld, kFree or kFailed.
+  virtual void renew(LeaseRequestId id, std::uint64_t epoch) = 0;
+
+  // Sets the lease again, under claim.epoch, for a holder whose key has vanished: if nobody holds it and the claim
+  // holds (rule 7). Answers kGranted, kHeld, kFree or kFailed.
+  virtual void recreate(LeaseRequestId id, const LeaseClaim& claim) = 0;
+
+  // Gives the lease up if this start of this node holds it, leaves word that it was, and announces it. Answers
+  // kReleased, kHeld, kFree or kFailed.
   virtual void release(LeaseRequestId id) = 0;
 };
 
@@ -60,6 +77,8 @@ struct SpawnRequest {
   const Job* job = nullptr;  // lives as long as the supervisor
   const Environment* environment = nullptr;
   const std::string* working_directory = nullptr;
+  std::uint64_t epoch = 0;  // the fencing token of a worker of the lease: STARGAZER_EPOCH; 0 = none
+  Instant fuse = kNever;    // when the worker and all its descendants must be dead, whatever the daemon does by then
 };
 
 // Starts and stops processes. Every worker that was started yields exactly one Exited and exactly one ChannelClosed,
@@ -78,6 +97,10 @@ class WorkerHost {
   // Stops reading from a worker that has exited but whose output is held open by a descendant.
   // REQUIRES: spawned. Does nothing when the channel is closed already.
   virtual void close_channel(RunId run) = 0;
+
+  // Moves the fuse of every worker that was spawned with one. It burns by CLOCK_BOOTTIME in a process of its own, so
+  // that a daemon which is stopped, hung or gone cannot keep it from doing so; without a daemon it burns at once.
+  virtual void extend_fuse(Instant fuse) = 0;
 };
 
 // ---- The way in ---------------------------------------------------------------------------------------------------
@@ -98,20 +121,39 @@ struct ChannelClosed {
   RunId run;
 };
 
+// What every request to the lease store finds out, read in one moment together with what it did.
+struct LeaseFacts {
+  std::string holder;       // the node id in the key; "" = nobody holds the lease
+  bool own = false;         // … and it is this very start of this node that does
+  Duration remaining{};     // of the key; kDurationMax when it never expires
+  std::uint64_t epoch = 0;  // the last one granted; 0 = the store knows of none
+  std::string released_by;  // who gave the lease up in order; "" when the last term did not end so, or has not ended
+  Duration store_time{};    // the store's wall clock, since 1970
+  std::string server;       // names one life of the store: another one may have lost data
+};
+
 struct LeaseReply {
   enum class Answer : std::uint8_t {
-    kGranted,   // this node holds the lease, its ttl counted anew
-    kHeld,      // another node does: `holder`, for `remaining` at least
-    kMissing,   // renew only: nobody holds it
+    kGranted,   // this node holds the lease under facts.epoch, its ttl counted anew
+    kHeld,      // somebody holds it; nothing was changed
+    kFree,      // nobody holds it; nothing was changed
     kReleased,  // release only: it was this node's, and is free now
     kFailed,    // the store answered with an error, or could not be asked: `cause`
   };
 
   LeaseRequestId id = 0;
   Answer answer = Answer::kFailed;
-  std::string holder;
-  Duration remaining{};
-  std::string cause;
+  LeaseFacts facts;   // unless kFailed
+  std::string cause;  // of kFailed
+};
+
+// A node says that it has released the lease. May be posted wrongly: it is only looked at sooner.
+struct LeaseAnnounced {};
+
+// When the cluster last ran its tasks with run_on = "leader", by name: what a new leader must know before it runs any,
+// or it would run a daily one again on the day of every change of leader. Those that were never run are absent.
+struct LastEndsLearnt {
+  std::map<std::string, WallTime> last_ends;
 };
 
 // A configured dependency has become reachable or has gone, or is away for another cause: posted on changes only. Until
@@ -127,6 +169,7 @@ struct StopRequested {
   std::string cause;  // "SIGTERM", "SIGINT"
 };
 
-using Input = std::variant<Exited, ChannelClosed, LeaseReply, DependencyChanged, StopRequested>;
+using Input =
+    std::variant<Exited, ChannelClosed, LeaseReply, LeaseAnnounced, LastEndsLearnt, DependencyChanged, StopRequested>;
 
 }  // namespace stargazer

@@ -9,22 +9,18 @@
 #include "core/lease.h"
 #include "core/pool.h"
 #include "core/random.h"
-#include "core/restart.h"
 #include "core/runs.h"
+#include "core/supervised_table.h"
 #include "core/task_table.h"
 #include "core/timers.h"
 
 namespace stargazer {
 namespace {
 
-// A supervised worker between and during its runs.
-struct SupervisedEntry {
-  RestartPolicy restart;
-  std::optional<RunId> run;
-  Instant next_start{};  // not before; kNever while it runs
-  std::uint64_t run_count = 0;
-  std::uint64_t failure_count = 0;
-};
+// The time of day as a floor for new epochs. A clock before 1970 gives none.
+std::uint64_t to_epoch(std::int64_t seconds) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0));
+}
 
 }  // namespace
 
@@ -40,8 +36,9 @@ class Supervisor::Impl {
         pools_(config_.scheduler.max_concurrent_runs, config_.pools),
         runs_(host, timers_, config_.scheduler.drain_deadline, events_),
         tasks_(registry_.tasks, gates_, pools_, timers_),
-        lease_(lease_times(config_.lease), store != nullptr),
-        supervised_(registry_.supervised.size()) {}
+        lease_({lease_times(config_.lease), store != nullptr, config_.lease.nodes == 1, options_.lease_memory,
+                options_.lease_rules}),
+        supervised_(registry_.supervised, timers_) {}
 
   void start();
   void post(Input input) {
@@ -51,13 +48,17 @@ class Supervisor::Impl {
 
   std::vector<Event> take_events() { return std::exchange(events_, {}); }
   bool leader() const { return lease_.leader(); }
+  const LeaseMemory& lease_memory() const { return lease_.memory(); }
+  bool lease_overdue() const;
   bool stopped() const { return stopped_; }
   std::size_t worker_count() const { return runs_.size(); }
   std::vector<TaskStatus> status() const;
+  std::uint64_t epoch_of(RunId run) const { return runs_.epoch_of(run); }
   std::string run_id_text(RunId run) const { return options_.run_id_prefix + "-" + std::to_string(run.number); }
 
  private:
   void take_in(Instant now);
+  void on_last_ends(const LastEndsLearnt& learnt, Instant now);
   void on_dependency(const DependencyChanged& changed, Instant now);
   void on_stop_requested(const StopRequested& requested, Instant now);
   void take_due(Instant now);
@@ -66,14 +67,16 @@ class Supervisor::Impl {
   void settle_finished(Instant now);
   void settle_task(const FinishedRun& finished, Instant now);
   void settle_supervised(const FinishedRun& finished, Instant now);
-  void plan_restart(std::uint32_t index, bool crashed, Duration lasted, Event& event, Instant now);
   void start_tasks(Instant now);
   void start_task(std::uint32_t index, Instant now);
   void start_supervised(Instant now);
   void start_worker(std::uint32_t index, Instant now);
   void move_lease(Instant now);
+  void tell_lease(const LeaseEffects& effects, Instant now);
   void apply_lease(const LeaseEffects& effects, Instant now);
+  void extend_fuse();
   void send(const LeaseRequest& request);
+  Instant fuse() const { return store_ == nullptr ? kNever : lease_.hard_kill_at(); }
   void finish_stop(Instant now);
   void set_wake(Instant now);
   TaskStatus supervised_status(std::uint32_t index, Instant now) const;
@@ -82,6 +85,17 @@ class Supervisor::Impl {
     Event& event = events_.emplace_back();
     event.kind = kind;
     event.at = now;
+    return event;
+  }
+
+  Event& tell_end(EventKind kind, const std::string& name, const FinishedRun& finished, Instant now) {
+    Event& event = tell(kind, now);
+    event.task = name;
+    event.run = finished.run;
+    event.epoch = finished.epoch;
+    event.outcome = finished.outcome;
+    event.duration = finished.duration;
+    event.detail = finished.cause;
     return event;
   }
 
@@ -100,7 +114,9 @@ class Supervisor::Impl {
   Runs runs_;
   TaskTable tasks_;
   Lease lease_;
-  std::vector<SupervisedEntry> supervised_;
+  SupervisedTable supervised_;
+  Instant fuse_ = kNever;  // as the host knows it
+  bool last_ends_known_ = false;
   Instant last_step_{};
   bool started_ = false;
   bool stopping_ = false;
@@ -148,9 +164,20 @@ void Supervisor::Impl::take_in(Instant now) {
     if (const auto* reply = std::get_if<LeaseReply>(&input)) lease_.on_reply(*reply, now, random_);
   }
   for (const Input& input : inputs) {
+    if (std::holds_alternative<LeaseAnnounced>(input)) lease_.on_announced(now, random_);
+    if (const auto* learnt = std::get_if<LastEndsLearnt>(&input)) on_last_ends(*learnt, now);
     if (const auto* changed = std::get_if<DependencyChanged>(&input)) on_dependency(*changed, now);
     if (const auto* requested = std::get_if<StopRequested>(&input)) on_stop_requested(*requested, now);
   }
+}
+
+// What is learnt late, in another term than it was asked for, is at least as new as what that term would be told.
+void Supervisor::Impl::on_last_ends(const LastEndsLearnt& learnt, Instant now) {
+  if (!lease_.leader() || last_ends_known_) return;
+  last_ends_known_ = true;
+  tasks_.learn(learnt.last_ends, now, clock_.wall_now());
+  gates_.set_leader(true, true);
+  tasks_.recheck_held();
 }
 
 void Supervisor::Impl::on_dependency(const DependencyChanged& changed, Instant now) {
@@ -225,37 +252,16 @@ void Supervisor::Impl::settle_finished(Instant now) {
 void Supervisor::Impl::settle_task(const FinishedRun& finished, Instant now) {
   const bool failed = finished.outcome == Outcome::kFailed || finished.outcome == Outcome::kTimedOut;
   tasks_.run_ended(finished.owner_index, failed, now, random_);
-  Event& event = tell(EventKind::kRunEnded, now);
-  event.task = tasks_.plan(finished.owner_index).config.name;
-  event.run = finished.run;
-  event.outcome = finished.outcome;
-  event.duration = finished.duration;
-  event.detail = finished.cause;
+  tell_end(EventKind::kRunEnded, tasks_.plan(finished.owner_index).config.name, finished, now);
 }
 
 void Supervisor::Impl::settle_supervised(const FinishedRun& finished, Instant now) {
-  SupervisedEntry& entry = supervised_[finished.owner_index];
-  entry.run.reset();
-  Event& event = tell(EventKind::kWorkerEnded, now);
-  event.task = registry_.supervised[finished.owner_index].config.name;
-  event.run = finished.run;
-  event.outcome = finished.outcome;
-  event.duration = finished.duration;
-  event.detail = finished.cause;
-  if (finished.outcome == Outcome::kCancelled) {
-    entry.next_start = now;  // at once, when this node is leader again
-    return;
+  Event& event = tell_end(EventKind::kWorkerEnded, supervised_.config(finished.owner_index).name, finished, now);
+  if (finished.outcome == Outcome::kFailed && now >= fuse_) {
+    event.outcome = Outcome::kCancelled;
+    event.detail = "its fuse has burnt: the lease was not renewed in time";
   }
-  const bool crashed = finished.outcome == Outcome::kFailed;
-  plan_restart(finished.owner_index, crashed, finished.duration, event, now);
-}
-
-void Supervisor::Impl::plan_restart(std::uint32_t index, bool crashed, Duration lasted, Event& event, Instant now) {
-  SupervisedEntry& entry = supervised_[index];
-  if (crashed) ++entry.failure_count;
-  event.delay = entry.restart.pause_after(crashed, lasted, random_);
-  entry.next_start = now + event.delay;
-  timers_.add({entry.next_start, Timer::Kind::kWorkerRestart, index});
+  event.delay = supervised_.run_ended(finished.owner_index, event.outcome, finished.duration, now, random_);
 }
 
 void Supervisor::Impl::start_tasks(Instant now) {
@@ -269,6 +275,7 @@ void Supervisor::Impl::start_tasks(Instant now) {
 
 void Supervisor::Impl::start_task(std::uint32_t index, Instant now) {
   const TaskConfig& task = tasks_.plan(index).config;
+  const bool of_lease = task.run_on == RunOn::kLeader;
   const RunPlan plan{.owner = RunOwner::kTask,
                      .owner_index = index,
                      .name = &task.name,
@@ -277,7 +284,9 @@ void Supervisor::Impl::start_task(std::uint32_t index, Instant now) {
                      .working_directory = &task.working_directory,
                      .timeout = task.timeout,
                      .stop_grace = task.stop_grace,
-                     .of_lease = task.run_on == RunOn::kLeader};
+                     .of_lease = of_lease,
+                     .epoch = of_lease ? lease_.epoch() : 0,
+                     .fuse = of_lease ? fuse() : kNever};
   const RunId id = runs_.next_id();
   Event& started = tell(EventKind::kRunStarted, now);
   started.task = task.name;
@@ -286,24 +295,20 @@ void Supervisor::Impl::start_task(std::uint32_t index, Instant now) {
   const Result<RunId> run = runs_.start(plan, pools_.take(tasks_.pool(index)), run_id_text(id), now);
   if (run.ok()) return;
   tasks_.run_ended(index, true, now, random_);
-  Event& event = tell(EventKind::kRunEnded, now);
-  event.task = task.name;
-  event.run = id;
-  event.outcome = Outcome::kSpawnFailed;
-  event.detail = run.error().message();
+  const FinishedRun never{.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()};
+  tell_end(EventKind::kRunEnded, task.name, never, now).epoch = plan.epoch;
 }
 
 void Supervisor::Impl::start_supervised(Instant now) {
-  if (!lease_.leader()) return;
-  for (std::uint32_t index = 0; index < supervised_.size(); ++index) {
-    const SupervisedEntry& entry = supervised_[index];
-    if (registry_.supervised[index].scheduled && !entry.run && entry.next_start <= now) start_worker(index, now);
+  while (lease_.leader()) {
+    const std::optional<std::uint32_t> index = supervised_.startable(now);
+    if (!index) return;
+    start_worker(*index, now);
   }
 }
 
 void Supervisor::Impl::start_worker(std::uint32_t index, Instant now) {
-  const SupervisedConfig& worker = registry_.supervised[index].config;
-  SupervisedEntry& entry = supervised_[index];
+  const SupervisedConfig& worker = supervised_.config(index);
   const LeaseTimes times = lease_times(config_.lease);
   const Duration grace_max = times.hard_kill - times.soft_stop;
   const Duration grace = worker.stop_grace == Duration::zero() ? grace_max : std::min(worker.stop_grace, grace_max);
@@ -315,42 +320,55 @@ void Supervisor::Impl::start_worker(std::uint32_t index, Instant now) {
                      .working_directory = &worker.working_directory,
                      .timeout = Duration::zero(),
                      .stop_grace = grace,
-                     .of_lease = true};
+                     .of_lease = true,
+                     .epoch = lease_.epoch(),
+                     .fuse = fuse()};
   const RunId id = runs_.next_id();
-  ++entry.run_count;
-  entry.next_start = kNever;
   Event& started = tell(EventKind::kWorkerStarted, now);
   started.task = worker.name;
   started.run = id;
+  supervised_.run_started(index, id);
   const Result<RunId> run = runs_.start(plan, std::nullopt, run_id_text(id), now);
-  if (run.ok()) {
-    entry.run = id;
-    return;
-  }
-  Event& event = tell(EventKind::kWorkerEnded, now);
-  event.task = worker.name;
-  event.run = id;
-  event.outcome = Outcome::kSpawnFailed;
-  event.detail = run.error().message();
-  plan_restart(index, true, Duration::zero(), event, now);
+  if (run.ok()) return;
+  const FinishedRun never{.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()};
+  Event& event = tell_end(EventKind::kWorkerEnded, worker.name, never, now);
+  event.delay = supervised_.run_ended(index, event.outcome, Duration::zero(), now, random_);
 }
 
 void Supervisor::Impl::move_lease(Instant now) {
-  apply_lease(lease_.advance(now, runs_.of_lease_count() == 0), now);
+  const auto since_1970 = clock_.wall_now().time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_1970).count();
+  const LeaseEffects effects = lease_.advance(now, runs_.of_lease_count() == 0, to_epoch(seconds), random_);
+  tell_lease(effects, now);
+  apply_lease(effects, now);
+  extend_fuse();
 }
 
-void Supervisor::Impl::apply_lease(const LeaseEffects& effects, Instant now) {
-  if (effects.request) send(*effects.request);
+void Supervisor::Impl::tell_lease(const LeaseEffects& effects, Instant now) {
   if (!effects.failure.empty()) {
     Event& event = tell(EventKind::kLeaseRequestFailed, now);
     event.detail = effects.failure;
     event.delay = effects.retry_in;
   }
+  if (!effects.hold_off.empty()) {
+    Event& event = tell(EventKind::kLeaseHoldOff, now);
+    event.detail = effects.hold_off;
+    event.delay = effects.hold_off_for;
+  }
   if (!effects.new_holder.empty()) tell(EventKind::kLeaseHeldByOther, now).detail = effects.new_holder;
-  gates_.set_leader(lease_.leader());
+  if (effects.recreated) tell(EventKind::kLeaseRecreated, now).epoch = lease_.epoch();
+  if (effects.released) tell(EventKind::kLeaseReleased, now);
+}
+
+void Supervisor::Impl::apply_lease(const LeaseEffects& effects, Instant now) {
+  if (effects.request) send(*effects.request);
+  if (effects.gained) last_ends_known_ = store_ == nullptr || !options_.last_ends_are_shared;
+  gates_.set_leader(lease_.leader(), last_ends_known_);
   if (effects.gained) {
-    tell(EventKind::kLeaseGained, now).detail = store_ == nullptr ? "standalone" : "";
-    for (SupervisedEntry& entry : supervised_) entry.next_start = entry.run ? kNever : now;
+    Event& event = tell(EventKind::kLeaseGained, now);
+    event.detail = store_ == nullptr ? "standalone" : "";
+    event.epoch = lease_.epoch();
+    supervised_.lease_gained(now);
     tasks_.recheck_held();
   }
   if (effects.lost) {
@@ -358,13 +376,26 @@ void Supervisor::Impl::apply_lease(const LeaseEffects& effects, Instant now) {
     runs_.cancel_of_lease("the lease was lost: " + effects.reason, now);
   }
   if (effects.kill_workers) runs_.kill_of_lease("the lease was lost", now);
-  if (effects.released) tell(EventKind::kLeaseReleased, now);
+}
+
+// Only a leader's deadline moves on; what is left of a lost term burns when it was told to.
+void Supervisor::Impl::extend_fuse() {
+  if (!lease_.leader() || fuse_ == fuse()) return;
+  fuse_ = fuse();
+  if (runs_.of_lease_count() > 0) runs_.extend_fuse(fuse_);
+}
+
+bool Supervisor::Impl::lease_overdue() const {
+  if (store_ == nullptr || runs_.of_lease_count() == 0) return false;
+  return clock_.now() >= lease_.hard_kill_at() + lease_times(config_.lease).margin();
 }
 
 void Supervisor::Impl::send(const LeaseRequest& request) {
   switch (request.action) {
-    case LeaseAction::kAcquire: store_->acquire(request.id); break;
-    case LeaseAction::kRenew: store_->renew(request.id); break;
+    case LeaseAction::kObserve: store_->observe(request.id); break;
+    case LeaseAction::kAcquire: store_->acquire(request.id, request.claim); break;
+    case LeaseAction::kRenew: store_->renew(request.id, request.epoch); break;
+    case LeaseAction::kRecreate: store_->recreate(request.id, request.claim); break;
     case LeaseAction::kRelease: store_->release(request.id); break;
   }
 }
@@ -402,23 +433,23 @@ std::vector<TaskStatus> Supervisor::Impl::status() const {
 }
 
 TaskStatus Supervisor::Impl::supervised_status(std::uint32_t index, Instant now) const {
-  const SupervisedEntry& entry = supervised_[index];
+  const std::optional<RunId> run = supervised_.run(index);
   TaskStatus status;
-  status.name = registry_.supervised[index].config.name;
+  status.name = supervised_.config(index).name;
   status.supervised = true;
-  status.running = entry.run.has_value();
-  status.run_count = entry.run_count;
-  status.failure_count = entry.failure_count;
+  status.running = run.has_value();
+  status.run_count = supervised_.run_count(index);
+  status.failure_count = supervised_.failure_count(index);
   if (status.running) {
-    status.why = "running for " + approximate_duration(now - runs_.started_at(*entry.run));
-  } else if (!registry_.supervised[index].scheduled) {
+    status.why = "running for " + approximate_duration(now - runs_.started_at(*run));
+  } else if (!supervised_.scheduled(index)) {
     status.why = registry_.supervised[index].reason;
   } else if (stopping_ || !started_) {
     status.why = "the scheduler is not running";
   } else if (!lease_.leader()) {
-    status.why = "this node is not the leader";
+    status.why = "this node is not the leader: " + lease_.why_not_leader(now);
   } else {
-    status.why = "waits, next start in " + approximate_duration(std::max(entry.next_start, now) - now);
+    status.why = supervised_.why(index, now);
   }
   return status;
 }
@@ -442,6 +473,12 @@ std::vector<Event> Supervisor::take_events() {
 bool Supervisor::leader() const {
   return impl_->leader();
 }
+const LeaseMemory& Supervisor::lease_memory() const {
+  return impl_->lease_memory();
+}
+bool Supervisor::lease_overdue() const {
+  return impl_->lease_overdue();
+}
 bool Supervisor::stopped() const {
   return impl_->stopped();
 }
@@ -453,6 +490,9 @@ std::vector<TaskStatus> Supervisor::status() const {
 }
 std::string Supervisor::run_id_text(RunId run) const {
   return impl_->run_id_text(run);
+}
+std::uint64_t Supervisor::epoch_of(RunId run) const {
+  return impl_->epoch_of(run);
 }
 
 }  // namespace stargazer

@@ -6,7 +6,7 @@
 //
 //   1. exits and closed channels
 //   2. lease replies
-//   3. dependencies, requests to stop
+//   3. announcements, last ends, dependencies, requests to stop
 //   4. what the clock has brought    run timeouts, grace periods, drain deadlines, due loops
 //   5. runs that have ended          their permits are free for what starts below
 //   6. the lease                     its own deadlines first: nothing starts in the name of a lease that has run out
@@ -37,6 +37,7 @@
 
 #include "core/config.h"
 #include "core/event.h"
+#include "core/lease_rules.h"
 #include "core/registry.h"
 #include "core/seams.h"
 
@@ -47,6 +48,10 @@ struct SupervisorOptions {
   std::uint64_t seed = 0;
   std::string run_id_prefix;  // makes run ids unique over restarts and nodes: "PREFIX-1", "PREFIX-2", …
   std::map<std::string, WallTime> last_ends;  // remembered ends of tasks with persist = true, by task name
+  // A new leader runs the tasks with run_on = "leader" only once LastEndsLearnt has been posted to it.
+  bool last_ends_are_shared = false;
+  LeaseMemory lease_memory{};  // of the start before
+  LeaseRules lease_rules{};    // all on; the simulator shows what each is for
 };
 
 // One task or supervised worker as an operator sees it.
@@ -83,6 +88,10 @@ class Supervisor {
   std::vector<Event> take_events();
 
   bool leader() const;
+  // What the next start of this node should know of the lease. Grows only when something new was learnt.
+  const LeaseMemory& lease_memory() const;
+  // True when a worker of the lease should have been dead by now and is not: a state of emergency (LEASE.md rule 12).
+  bool lease_overdue() const;
   // True once a requested stop is complete: nothing runs, the lease is released or could not be.
   bool stopped() const;
 
@@ -92,6 +101,8 @@ class Supervisor {
   std::vector<TaskStatus> status() const;
   // "PREFIX-7".
   std::string run_id_text(RunId run) const;
+  // The fencing token with which a worker of the lease was started; 0 for any other, and once it is gone.
+  std::uint64_t epoch_of(RunId run) const;
 
  private:
   class Impl;

@@ -4,6 +4,17 @@
 #include <cassert>
 
 namespace stargazer {
+namespace {
+
+// When the interval since a remembered end is over; long ago for an end in the future, which says nothing.
+Instant interval_over(Duration interval, WallTime end, Instant now, WallTime wall_now) {
+  // Compared before they are subtracted: a damaged memory may hold any instant.
+  const WallTime still_counts = wall_now - std::chrono::ceil<std::chrono::microseconds>(interval);
+  if (end > wall_now || end <= still_counts) return {};
+  return now + interval - (wall_now - end);
+}
+
+}  // namespace
 
 TaskTable::TaskTable(const std::vector<PlannedTask>& tasks, const Gates& gates, const Pools& pools, Timers& timers)
     : tasks_(tasks), gates_(gates), pools_(pools), timers_(timers), entries_(tasks.size()), ready_(pools.size()) {
@@ -21,17 +32,32 @@ std::vector<std::uint32_t> TaskTable::start(const std::map<std::string, WallTime
     Instant due = now + task.initial_delay + random.up_to(task.jitter);
     const auto remembered = task.persist ? last_ends.find(task.name) : last_ends.end();
     if (remembered != last_ends.end()) {
-      // Compared before they are subtracted: a damaged memory may hold any instant.
-      const WallTime still_counts = wall_now - std::chrono::ceil<std::chrono::microseconds>(task.interval);
-      if (remembered->second > wall_now) {
-        from_the_future.push_back(index);
-      } else if (remembered->second > still_counts) {
-        due = std::max(due, now + task.interval - (wall_now - remembered->second));
-      }
+      if (remembered->second > wall_now) from_the_future.push_back(index);
+      due = std::max(due, interval_over(task.interval, remembered->second, now, wall_now));
     }
     wait(index, due);
   }
   return from_the_future;
+}
+
+void TaskTable::learn(const std::map<std::string, WallTime>& last_ends, Instant now, WallTime wall_now) {
+  for (std::uint32_t index = 0; index < entries_.size(); ++index) {
+    const TaskConfig& task = tasks_[index].config;
+    const Loop& loop = entries_[index].loop;
+    if (task.run_on != RunOn::kLeader || loop.state() == Loop::State::kIdle || running(index)) continue;
+    const auto known = last_ends.find(task.name);
+    if (known == last_ends.end()) continue;
+    const Instant due = interval_over(task.interval, known->second, now, wall_now);
+    if (due > loop.due()) postpone(index, due);
+  }
+}
+
+void TaskTable::postpone(std::uint32_t index, Instant due) {
+  Entry& entry = entries_[index];
+  held_.erase(index);
+  ready_[entry.pool].erase({entry.loop.due(), index});
+  entry.loop.postpone(due);
+  timers_.add({due, Timer::Kind::kTaskDue, index});
 }
 
 void TaskTable::wait(std::uint32_t index, Instant due) {

@@ -34,6 +34,9 @@ class TaskTable {
   std::vector<std::uint32_t> start(const std::map<std::string, WallTime>& last_ends, Instant now, WallTime wall_now,
                                    Random& random);
 
+  // The cluster last ran these tasks then: those with run_on = "leader" wait at least until their interval has passed
+  // since. An end in the future says nothing.
+  void learn(const std::map<std::string, WallTime>& last_ends, Instant now, WallTime wall_now);
   // A kTaskDue timer has come; a stale one is ignored.
   void on_due(std::uint32_t index, Instant now);
   // A gate may have opened: moves held tasks that may run now to ready.
@@ -78,6 +81,7 @@ class TaskTable {
   using ReadyQueue = std::set<std::pair<Instant, std::uint32_t>>;
 
   void wait(std::uint32_t index, Instant due);
+  void postpone(std::uint32_t index, Instant due);
   void place_due(std::uint32_t index);
   ReadyQueue* longest_due();
 

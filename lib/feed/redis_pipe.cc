@@ -38,8 +38,18 @@ struct ReplyDeleter {
   void operator()(redisReply* reply) const { freeReplyObject(reply); }
 };
 
+// ROLE answers an array that begins with the role.
+Status check_role(const redisReply& reply) {
+  if (reply.type != REDIS_REPLY_ARRAY || reply.elements == 0 || reply.element[0]->type != REDIS_REPLY_STRING) {
+    return Error("unexpected type of reply");
+  }
+  const std::string_view role(reply.element[0]->str, static_cast<std::size_t>(reply.element[0]->len));
+  return role == "master" ? Status() : Error("the server is not the master");
+}
+
 Status check_reply(const redisReply& reply, RedisPipe::Reply expected) {
   if (reply.type == REDIS_REPLY_ERROR) return Error(std::string(reply.str, std::min(reply.len, kShownBytesMax)));
+  if (expected == RedisPipe::Reply::kRoleOfMaster) return check_role(reply);
   const int type = expected == RedisPipe::Reply::kInteger ? REDIS_REPLY_INTEGER : REDIS_REPLY_STATUS;
   if (reply.type != type) return Error("unexpected type of reply");
   return {};
@@ -60,7 +70,10 @@ void append_redis_command(std::string& out, std::initializer_list<std::string_vi
 }
 
 RedisPipe::RedisPipe(RedisTarget target, const StopEvent& stop)
-    : target_(std::move(target)), stop_(stop), reader_(nullptr, &redisReaderFree) {}
+    : target_(std::move(target)),
+      stop_(stop),
+      address_{target_.host, target_.port},
+      reader_(nullptr, &redisReaderFree) {}
 
 RedisPipe::~RedisPipe() {
   close();
@@ -99,8 +112,19 @@ Status RedisPipe::open_unix() {
   return system_error("connect", errno);
 }
 
+Status RedisPipe::find_host() {
+  if (target_.master == nullptr) return {};
+  std::optional<HostPort> master = target_.master->get();
+  if (!master) return Error("the sentinels have not named a master yet");
+  if (address_ == *master) return {};
+  address_ = *std::move(master);
+  lookup_.reset();
+  return {};
+}
+
 Status RedisPipe::open_tcp() {
-  if (!lookup_) lookup_.emplace(target_.host, target_.port);
+  if (Status found = find_host(); !found) return found;
+  if (!lookup_) lookup_.emplace(address_.host, address_.port);
   auto addresses = lookup_->addresses();
   if (addresses && *addresses == nullptr) {
     if (auto status = wait_for(lookup_->fd(), POLLIN); !status) return status.error().in("lookup");
@@ -152,16 +176,22 @@ Status RedisPipe::log_in() {
     }
   }
   // A user who may only publish may not ping; the refusal is as good an answer.
+  const auto is_forbidden = [](const Status& status) {
+    return !status && code_of(status.error().message()) == "NOPERM";
+  };
   Status status = command({"PING"});
-  if (!status && code_of(status.error().message()) != "NOPERM") return status;
+  if (!status && !is_forbidden(status)) return status;
+  if (target_.master == nullptr) return {};
+  status = command({"ROLE"}, Reply::kRoleOfMaster);
+  if (!status && !is_forbidden(status)) return status;
   return {};
 }
 
-Status RedisPipe::command(std::initializer_list<std::string_view> arguments) {
+Status RedisPipe::command(std::initializer_list<std::string_view> arguments, Reply expected) {
   std::string bytes;
   append_redis_command(bytes, arguments);
   std::size_t acknowledged = 0;
-  return exchange_all(bytes, 1, Reply::kStatus, acknowledged);
+  return exchange_all(bytes, 1, expected, acknowledged);
 }
 
 RedisPipe::Outcome RedisPipe::exchange(std::string_view commands, std::size_t count, Reply expected) {

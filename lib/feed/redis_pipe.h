@@ -3,6 +3,9 @@
 // It blocks, since its thread has nothing else to do, but never for long: looking the host up, connecting and logging
 // in take kConnectTimeout together, a server that neither takes bytes nor answers is given up after kProgressTimeout,
 // and a stop request ends a connection attempt at once and an exchange after kStopGrace.
+//
+// With sentinels it does not ask them itself: it goes where the daemon's other connections have last found the master
+// (RedisTarget::master), and leaves again when the server there says that it is none.
 #pragma once
 
 #include <chrono>
@@ -33,7 +36,7 @@ class RedisPipe {
   // A longer reply than this is not one that the feed asked for.
   static constexpr std::size_t kReplyBytesMax = std::size_t{64} * 1024;
 
-  enum class Reply { kStatus, kInteger };
+  enum class Reply { kStatus, kInteger, kRoleOfMaster };
 
   // How far an exchange came. Commands beyond `acknowledged` may or may not have taken effect.
   struct Outcome {
@@ -67,9 +70,10 @@ class RedisPipe {
   Status open_socket();
   Status open_unix();
   Status open_tcp();
+  Status find_host();
   Status open_address(const addrinfo& address, Clock::time_point deadline);
   Status log_in();
-  Status command(std::initializer_list<std::string_view> arguments);
+  Status command(std::initializer_list<std::string_view> arguments, Reply expected = Reply::kStatus);
   Status exchange_all(std::string_view commands, std::size_t count, Reply expected, std::size_t& acknowledged);
   Status send_some(std::string_view& unsent);
   Status receive_some();
@@ -79,7 +83,9 @@ class RedisPipe {
 
   const RedisTarget target_;
   const StopEvent& stop_;
-  std::optional<HostLookup> lookup_;  // one that outlived its attempt is waited for again, not started twice
+  HostPort address_;  // where a server over TCP is
+  std::optional<HostLookup>
+      lookup_;  // of address_; one that outlived its attempt is waited for again, not started twice
   int fd_ = -1;
   ReaderPointer reader_;
   std::size_t unparsed_bytes_ = 0;

@@ -50,7 +50,7 @@ Line lease_gained(const Event& event) {
   if (event.detail == "standalone") {
     return {Priority::kNotice, "no Redis is configured: this node is the permanent leader"};
   }
-  return {Priority::kNotice, "the lease is held: this node is the leader"};
+  return {Priority::kNotice, "the lease is held: this node is the leader, epoch " + std::to_string(event.epoch)};
 }
 
 Line line_of(const Event& event) {
@@ -75,6 +75,12 @@ Line line_of(const Event& event) {
       return {Priority::kWarning, "the lease could not be asked for: " + event.detail + "; next try in " +
                                       approximate_duration(event.delay)};
     case EventKind::kLeaseReleased: return {Priority::kInfo, "the lease is released"};
+    case EventKind::kLeaseHoldOff:
+      return {Priority::kNotice, "nobody holds the lease, but this node waits " + approximate_duration(event.delay) +
+                                     " before it takes it, until any worker of the last term is dead: " + event.detail};
+    case EventKind::kLeaseRecreated:
+      return {Priority::kWarning,
+              "the lease's key had vanished from Redis; this node still leads and has set it again"};
     case EventKind::kDependencyDown:
       return {Priority::kWarning, event.task + " is unreachable: " + event.detail + "; tasks that need it wait"};
     case EventKind::kDependencyUp: return {Priority::kNotice, event.task + " is reachable"};
@@ -97,7 +103,7 @@ bool has_duration(EventKind kind) {
 }
 
 bool has_delay(EventKind kind) {
-  return kind == EventKind::kWorkerEnded || kind == EventKind::kLeaseRequestFailed;
+  return kind == EventKind::kWorkerEnded || kind == EventKind::kLeaseRequestFailed || kind == EventKind::kLeaseHoldOff;
 }
 
 }  // namespace
@@ -112,6 +118,7 @@ LogRecord log_record(const Event& event, const std::string& run_id_text) {
     record.fields.emplace_back("DURATION_MS", milliseconds(event.duration));
   }
   if (has_delay(event.kind)) record.fields.emplace_back("DELAY_MS", milliseconds(event.delay));
+  if (event.epoch != 0) record.fields.emplace_back("EPOCH", std::to_string(event.epoch));
   if (!event.detail.empty()) record.fields.emplace_back("REASON", event.detail);
   return record;
 }

@@ -106,8 +106,8 @@ RenderedEvent render(const DebugEvent& event, const std::string& id) {
 
 EventSink::EventSink(Redis& redis, EventsConfig config) : redis_(redis), config_(std::move(config)) {}
 
-void EventSink::publish(DebugEvent event) {
-  queue_.push_back({++sequence_, random_uuid(), std::move(event), 0});
+void EventSink::publish(DebugEvent event, std::optional<Fence> fence) {
+  queue_.push_back({++sequence_, random_uuid(), std::move(event), std::move(fence), 0});
   send_waiting();
   drop_beyond_limit();
 }
@@ -124,17 +124,26 @@ void EventSink::send_waiting() {
   }
 }
 
-void EventSink::send(Entry entry) {
+// One script either way: without a fence our own, with one that of the fence, which runs the same commands.
+std::vector<std::string> EventSink::command_for(const Entry& entry) const {
   const auto ttl_ms = std::chrono::duration_cast<std::chrono::milliseconds>(config_.ttl).count();
+  const std::string key = config_.key_prefix + entry.id;
   RenderedEvent rendered = render(entry.event, entry.id);
-  std::vector<std::string> args{"EVAL",
-                                kPublish,
-                                "1",
-                                config_.key_prefix + entry.id,
-                                std::to_string(ttl_ms),
-                                config_.channel,
-                                std::move(rendered.message)};
-  std::move(rendered.fields.begin(), rendered.fields.end(), std::back_inserter(args));
+  if (!entry.fence) {
+    std::vector<std::string> args{"EVAL",          kPublish,        "1", key, std::to_string(ttl_ms),
+                                  config_.channel, rendered.message};
+    std::move(rendered.fields.begin(), rendered.fields.end(), std::back_inserter(args));
+    return args;
+  }
+  std::vector<std::vector<std::string>> commands{{"HSET", key}};
+  std::move(rendered.fields.begin(), rendered.fields.end(), std::back_inserter(commands.front()));
+  if (ttl_ms > 0) commands.push_back({"PEXPIRE", key, std::to_string(ttl_ms)});
+  commands.push_back({"PUBLISH", config_.channel, std::move(rendered.message)});
+  return fenced_commands(*entry.fence, commands);
+}
+
+void EventSink::send(Entry entry) {
+  const std::vector<std::string> args = command_for(entry);
   const std::uint64_t sequence = entry.sequence;
   ++entry.attempts;
   in_flight_.push_back(std::move(entry));
@@ -148,6 +157,9 @@ void EventSink::answered(std::uint64_t sequence, const Result<RedisValue>& answe
   in_flight_.erase(found);
   if (answer) {
     ++published_count_;
+  } else if (refused_by_fence(answer.error())) {
+    ++fenced_count_;
+    last_error_ = answer.error().message();
   } else if (redis_.reachable() || entry.attempts >= kAttemptsMax) {
     ++dropped_count_;
     last_error_ = answer.error().message();

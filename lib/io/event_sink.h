@@ -13,6 +13,7 @@
 
 #include "core/config.h"
 #include "core/event.h"
+#include "io/fence.h"
 #include "io/redis.h"
 
 namespace stargazer {
@@ -58,8 +59,9 @@ class EventSink {
   EventSink(const EventSink&) = delete;
   EventSink& operator=(const EventSink&) = delete;
 
-  // Queues an event and sends it as soon as Redis takes it. Never fails, never waits.
-  void publish(DebugEvent event);
+  // Queues an event and sends it as soon as Redis takes it. Never fails, never waits. With a `fence` Redis takes it
+  // only while that term is the current one; otherwise it is dropped and counted.
+  void publish(DebugEvent event, std::optional<Fence> fence = std::nullopt);
 
   // To be called when `redis` has become reachable: sends what waits.
   void redis_reachable();
@@ -67,6 +69,8 @@ class EventSink {
   std::uint64_t published_count() const { return published_count_; }
   // Events lost to a full queue, to an error reply, or after kAttemptsMax attempts.
   std::uint64_t dropped_count() const { return dropped_count_; }
+  // Events that the fence refused: they come from a term that is over. Not among the dropped ones.
+  std::uint64_t fenced_count() const { return fenced_count_; }
   // Events not yet sent, and sent ones not yet answered.
   std::size_t waiting_count() const { return queue_.size(); }
   std::size_t in_flight_count() const { return in_flight_.size(); }
@@ -78,11 +82,13 @@ class EventSink {
     std::uint64_t sequence = 0;
     std::string id;
     DebugEvent event;
+    std::optional<Fence> fence;
     int attempts = 0;
   };
 
   void send_waiting();
   void send(Entry entry);
+  std::vector<std::string> command_for(const Entry& entry) const;
   void answered(std::uint64_t sequence, const Result<RedisValue>& answer);
   void put_back(Entry entry);
   void drop_beyond_limit();
@@ -94,6 +100,7 @@ class EventSink {
   std::uint64_t sequence_ = 0;
   std::uint64_t published_count_ = 0;
   std::uint64_t dropped_count_ = 0;
+  std::uint64_t fenced_count_ = 0;
   std::string last_error_;
 };
 

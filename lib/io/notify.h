@@ -3,6 +3,7 @@
 // nothing.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include <uv.h>
@@ -11,8 +12,8 @@ namespace stargazer {
 
 class Notify {
  public:
-  // Begins to ping at half the interval that systemd asks for, if it does.
-  explicit Notify(uv_loop_t* loop);
+  // Begins to ping at half the interval that systemd asks for, if it does; no longer while `healthy` says false.
+  Notify(uv_loop_t* loop, std::function<bool()> healthy);
   Notify(const Notify&) = delete;
   Notify& operator=(const Notify&) = delete;
 
@@ -25,7 +26,10 @@ class Notify {
   void close();
 
  private:
+  void ping() const;
+
   uv_timer_t watchdog_{};
+  std::function<bool()> healthy_;
   std::string last_status_;
 };
 

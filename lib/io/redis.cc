@@ -11,6 +11,7 @@
 #include "io/redis_login.h"
 #include "io/redis_reply.h"
 #include "io/redis_stream.h"
+#include "io/sentinel.h"
 
 namespace stargazer {
 namespace {
@@ -29,7 +30,8 @@ Nanoseconds after(Duration pause) {
 }  // namespace
 
 // waiting -> connecting -> logging in -> ready, from each of the last three back to waiting by lose(), and from any of
-// them to closed.
+// them to closed. With sentinels the first three are gone through once for each sentinel that is asked, on its own
+// stream, and once more for the master that it names.
 class Redis::Impl {
  public:
   Impl(uv_loop_t* loop, RedisTarget target, Options options, StateCallback on_state);
@@ -58,11 +60,16 @@ class Redis::Impl {
 
   void begin();
   void login();
+  void go_through(const std::vector<LoginStep>& steps);
   void login_step_ended(const LoginStep& step, const Result<RedisValue>& reply);
+  void sentinel_answered(const Result<RedisValue>& reply);
+  bool try_next_sentinel(const Error& cause);
+  void connect_elsewhere();
   void become_ready();
   Status send(const std::vector<std::string>& args, Pending pending);
   void received(std::string_view bytes);
   void take(RedisValue value);
+  bool take_message(const RedisValue& value);
   void lose(const Error& cause);
   void refuse(RedisCallback callback, const std::string& cause);
   void call_refused();
@@ -72,6 +79,7 @@ class Redis::Impl {
   void wake_by(Nanoseconds when);
   void woken();
   void check_answers();
+  void keep_alive();
   void handle_closed();
   void finish_close();
 
@@ -89,6 +97,16 @@ class Redis::Impl {
   Nanoseconds attempt_at_ = 0;        // kWaiting: of the next attempt
   Nanoseconds attempt_deadline_ = 0;  // kConnecting and kLoggingIn
   Nanoseconds ready_at_ = 0;          // kReady: since then
+  Nanoseconds ping_at_ = 0;           // kReady with a channel: of the next PING
+
+  // Of an attempt with sentinels. While one is asked, found_ is empty.
+  bool by_sentinels() const { return !target_.sentinels.empty(); }
+  bool asking_sentinel() const { return by_sentinels() && !found_ && state_ != State::kWaiting; }
+  std::size_t sentinel_ = 0;  // which one is asked
+  std::size_t sentinels_tried_ = 0;
+  bool sentinel_refused_ = false;  // to answer without credentials
+  std::string sentinel_causes_;    // why those that were tried did not help
+  std::optional<HostPort> found_;  // the master, as the last one says
 
   std::unique_ptr<RedisStream> stream_;
   std::unique_ptr<RedisReplyReader> reader_;
@@ -108,9 +126,9 @@ class Redis::Impl {
 Redis::Impl::Impl(uv_loop_t* loop, RedisTarget target, Options options, StateCallback on_state)
     : loop_(loop),
       target_(std::move(target)),
-      options_(options),
+      options_(std::move(options)),
       on_state_(std::move(on_state)),
-      backoff_(options.backoff_min, options.backoff_max, options.seed) {
+      backoff_(options_.backoff_min, options_.backoff_max, options_.seed) {
   assert(options_.command_timeout > Duration::zero());
   uv_timer_init(loop_, &timer_);
   uv_idle_init(loop_, &next_turn_);
@@ -132,14 +150,24 @@ void Redis::Impl::begin() {
   reader_ = std::make_unique<RedisReplyReader>();
   RedisStream::Callbacks callbacks{[this] { login(); }, [this](std::string_view bytes) { received(bytes); },
                                    [this](const Error& error) { lose(error); }};
-  stream_ = std::make_unique<RedisStream>(loop_, target_, attempts_, std::move(callbacks));
+  RedisTarget there = target_;
+  if (by_sentinels()) {
+    const HostPort& address = found_ ? *found_ : target_.sentinels[sentinel_];
+    there.host = address.host;
+    there.port = address.port;
+  }
+  stream_ = std::make_unique<RedisStream>(loop_, there, attempts_, std::move(callbacks));
   if (const Status status = stream_->start(); !status) lose(status.error());
 }
 
 void Redis::Impl::login() {
   state_ = State::kLoggingIn;
+  go_through(asking_sentinel() ? sentinel_steps(target_, false) : login_steps(target_, options_.channel));
+}
+
+void Redis::Impl::go_through(const std::vector<LoginStep>& steps) {
   const std::uint64_t connection = connection_;
-  for (const LoginStep& step : login_steps(target_)) {
+  for (const LoginStep& step : steps) {
     const RedisCallback ended = [this, step, connection](const Result<RedisValue>& reply) {
       if (connection == connection_ && state_ == State::kLoggingIn) login_step_ended(step, reply);
     };
@@ -149,27 +177,66 @@ void Redis::Impl::login() {
 }
 
 void Redis::Impl::login_step_ended(const LoginStep& step, const Result<RedisValue>& reply) {
-  if (!reply) {
-    const std::string refusal = explain_login_error(step, reply.error().message());
-    if (!refusal.empty()) return lose(Error(refusal));
+  if (asking_sentinel() && step.args.front() != "AUTH") return sentinel_answered(reply);
+  const std::string problem = login_problem(step, reply);
+  if (!problem.empty()) return lose(Error(problem));
+  if (pending_.empty() && !asking_sentinel()) become_ready();
+}
+
+void Redis::Impl::sentinel_answered(const Result<RedisValue>& reply) {
+  const bool wants_credentials = !reply && reply.error().message().rfind("NOAUTH", 0) == 0;
+  if (wants_credentials && !target_.password.empty() && !std::exchange(sentinel_refused_, true)) {
+    return go_through(sentinel_steps(target_, true));
   }
-  if (pending_.empty()) become_ready();
+  const auto master = master_answer(target_.master_name, reply);
+  if (!master) return lose(master.error());
+  found_ = *master;
+  connect_elsewhere();
+}
+
+// False when all have been tried.
+bool Redis::Impl::try_next_sentinel(const Error& cause) {
+  sentinel_causes_ += (sentinel_causes_.empty() ? "sentinel " : "; sentinel ") + target_.sentinels[sentinel_].shown() +
+                      ": " + cause.message();
+  sentinel_ = (sentinel_ + 1) % target_.sentinels.size();
+  if (++sentinels_tried_ >= target_.sentinels.size()) return false;
+  connect_elsewhere();
+  return true;
+}
+
+// Goes on with the attempt at the next address, without a pause.
+void Redis::Impl::connect_elsewhere() {
+  ++connection_;
+  state_ = State::kWaiting;
+  sentinel_refused_ = false;
+  pending_.clear();
+  retire_stream();
+  attempt_at_ = uv_hrtime();
+  wake_by(attempt_at_);
 }
 
 void Redis::Impl::become_ready() {
   state_ = State::kReady;
   ready_at_ = uv_hrtime();
+  ping_at_ = after(options_.ping_every);
   cause_.clear();
+  if (found_) target_.master->set(*found_);
   report(true, "");
 }
 
 void Redis::Impl::lose(const Error& cause) {
+  const bool asking = asking_sentinel();
+  if (asking && try_next_sentinel(cause)) return;
   // Only a connection that lasted is a success: a server that accepts a login and then fails must not be hammered.
   const auto lasting = static_cast<Nanoseconds>(options_.backoff_max.count());
   if (state_ == State::kReady && uv_hrtime() - ready_at_ >= lasting) backoff_.reset();
   ++connection_;
   state_ = State::kWaiting;
-  cause_ = cause.message();
+  cause_ = asking ? sentinel_causes_ : found_ ? cause.in(found_->shown()).message() : cause.message();
+  found_.reset();
+  sentinels_tried_ = 0;
+  sentinel_causes_.clear();
+  sentinel_refused_ = false;
   retire_stream();
   broken_.reset();
   attempt_at_ = after(backoff_.next());
@@ -203,7 +270,7 @@ void Redis::Impl::report(bool reachable, const std::string& cause) {
 // ---- Commands and replies -------------------------------------------------------------------------------------------
 
 void Redis::Impl::command(const std::vector<std::string>& args, RedisCallback callback, Duration timeout) {
-  assert(!args.empty());
+  assert(!args.empty() && options_.channel.empty());
   if (state_ == State::kClosed) return;
   if (state_ != State::kReady) return refuse(std::move(callback), "not connected: " + cause_);
   if (pending_.size() >= options_.in_flight_max) {
@@ -254,10 +321,25 @@ void Redis::Impl::received(std::string_view bytes) {
   if (connection == connection_ && pending_.empty()) {
     uv_timer_stop(&timer_);
     wake_at_ = 0;
+    keep_alive();
   }
 }
 
+// True when the value was a message, be it a good one or not.
+bool Redis::Impl::take_message(const RedisValue& value) {
+  const std::vector<RedisValue>& parts = value.elements;
+  if (parts.empty() || parts[0].text != "message") return false;
+  const bool is_text = parts.size() == 3 && parts[2].kind == RedisValue::Kind::kString;
+  if (state_ == State::kReady && is_text && parts[1].text == options_.channel) {
+    options_.on_message(parts[2].text);
+  } else {
+    lose(Error("protocol error: a message that nobody asked for"));
+  }
+  return true;
+}
+
 void Redis::Impl::take(RedisValue value) {
+  if (!options_.channel.empty() && take_message(value)) return;
   if (pending_.empty()) {
     const bool is_error = value.kind == RedisValue::Kind::kError;
     return lose(Error(is_error ? "the server says: " + printable(value.text, kErrorReplyBytesMax)
@@ -265,11 +347,12 @@ void Redis::Impl::take(RedisValue value) {
   }
   const Pending answered = std::move(pending_.front());
   pending_.pop_front();
-  if (value.kind == RedisValue::Kind::kError) {
-    answered.callback(Error(printable(value.text, kErrorReplyBytesMax)));
-  } else {
-    answered.callback(std::move(value));
-  }
+  if (value.kind != RedisValue::Kind::kError) return answered.callback(std::move(value));
+  const Error error(printable(value.text, kErrorReplyBytesMax));
+  const std::uint64_t connection = connection_;
+  answered.callback(error);
+  const bool still_ready = connection == connection_ && state_ == State::kReady;
+  if (still_ready && by_sentinels() && is_refusal_of_no_master(error.message())) lose(error);
 }
 
 // ---- Time -----------------------------------------------------------------------------------------------------------
@@ -305,9 +388,22 @@ void Redis::Impl::woken() {
 void Redis::Impl::check_answers() {
   const auto earlier = [](const Pending& left, const Pending& right) { return left.deadline < right.deadline; };
   const auto first = std::min_element(pending_.begin(), pending_.end(), earlier);
-  if (first == pending_.end()) return;
+  if (first == pending_.end()) return keep_alive();
   if (uv_hrtime() < first->deadline) return wake_by(first->deadline);
   lose(Error("no answer to " + printable(first->name, 32) + " within " + approximate_duration(first->timeout)));
+}
+
+// Nothing else would tell that the peer of a connection which only listens is gone.
+void Redis::Impl::keep_alive() {
+  if (options_.channel.empty() || state_ != State::kReady) return;
+  if (uv_hrtime() < ping_at_) return wake_by(ping_at_);
+  ping_at_ = after(options_.ping_every);
+  const Nanoseconds deadline = after(options_.command_timeout);
+  const RedisCallback answered = [](const Result<RedisValue>&) {};
+  if (const Status status = send({"PING"}, {"PING", answered, options_.command_timeout, deadline}); !status) {
+    return lose(status.error());
+  }
+  wake_by(deadline);
 }
 
 // ---- The end --------------------------------------------------------------------------------------------------------
@@ -340,7 +436,7 @@ void Redis::Impl::finish_close() {
 // ---- The contract ---------------------------------------------------------------------------------------------------
 
 Redis::Redis(uv_loop_t* loop, RedisTarget target, Options options, StateCallback on_state)
-    : impl_(std::make_unique<Impl>(loop, std::move(target), options, std::move(on_state))) {}
+    : impl_(std::make_unique<Impl>(loop, std::move(target), std::move(options), std::move(on_state))) {}
 
 Redis::~Redis() = default;
 

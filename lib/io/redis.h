@@ -5,6 +5,12 @@
 // and never answers would otherwise hang us for ever (STYLE.md section 3). When a deadline passes, the connection is
 // closed, because nothing that still arrives on it can be trusted to belong to its command, and every other command in
 // flight fails with it.
+//
+// With sentinels (RedisTarget::sentinels) each attempt first asks one after the other where the master is, beginning
+// with the one that knew it last, each within command_timeout. A server that turns out not to be the master, by its
+// ROLE or by an answer of READONLY, LOADING or MASTERDOWN to a command, is left, and the sentinels are asked again.
+//
+// With a channel it listens and takes no commands. A peer that is gone without a word is noticed by a PING.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +47,12 @@ class Redis {
     Duration backoff_max = std::chrono::seconds(10);
     std::size_t in_flight_max = 1024;  // beyond it a command fails at once
     std::uint64_t seed = 0;            // of the back-off's jitter
+
+    // Not empty: subscribes to this channel after each login and calls on_message, from the loop, for every message.
+    // One that is not of this channel, or larger than a reply may be (io/redis_reply.h), ends the connection.
+    std::string channel;
+    std::function<void(const std::string& message)> on_message;
+    Duration ping_every = std::chrono::seconds(15);  // of a connection with a channel
   };
 
   // Called from the loop on every change: reachable with an empty cause, or unreachable with the reason and what
@@ -56,7 +68,7 @@ class Redis {
 
   // Sends a command; `args` may hold any bytes. `callback` is called exactly once, never from inside command(), except
   // when close() has been called before: then not at all. Fails when not connected, on a full queue, an error reply, a
-  // lost connection, or after `timeout` (zero = Options::command_timeout). REQUIRES: args is not empty.
+  // lost connection, or after `timeout` (zero = Options::command_timeout). REQUIRES: args is not empty; no channel.
   void command(const std::vector<std::string>& args, RedisCallback callback, Duration timeout = Duration::zero());
 
   bool reachable() const;

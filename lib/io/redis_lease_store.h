@@ -1,8 +1,17 @@
 // The leader lease as a key in Redis: the LeaseStore of the daemon (SPEC section 3).
 //
-// The key holds the node id, byte for byte, and lives for `ttl`: the same as what `SET key node NX EX 30` and the
-// compare-and-expire script of the source leave behind, so that both kinds of node can contend for one key. Each
-// request is one script, which decides and answers what it found; nothing can happen in between.
+// The lease key holds the node id, byte for byte, and lives for `ttl`: the same as what `SET key node NX EX 30` and the
+// compare-and-expire script of the source leave behind, so that both kinds of node can contend for one key. What the
+// source does not know lies beside it, in the hash term_key(key) (io/fence.h), which never expires:
+//
+//   epoch     the last one granted
+//   holder    the node id of that term
+//   start     unique to that start of that node: two nodes with one id, or one that was started anew, are not the same
+//   released  1 once that term was given up in order
+//   born      when the hash was made, in microseconds since 1970: with the server's run id, LeaseFacts::server
+//
+// Each request is one script, which decides, acts and answers the facts; nothing can happen in between. A release is
+// announced on announcement_channel(key) by the same script.
 #pragma once
 
 #include <functional>
@@ -19,34 +28,47 @@ class RedisLeaseStore final : public LeaseStore {
   // More of a holder's name than this is not shown. What Redis compares is always the whole.
   static constexpr std::size_t kHolderBytesMax = 256;
 
+  struct Options {
+    std::string key;
+    std::string node_id;   // not empty
+    std::string start_id;  // unique to this start of the process
+    Duration ttl{};        // at least 1 ms, in whole milliseconds
+    Duration request_timeout{};
+    // A grant is answered only once so many replicas have confirmed it (WAIT(1)), for at most half of request_timeout;
+    // when fewer have, the answer is kFailed and says how many. 0 = nothing is asked.
+    std::uint32_t replicas = 0;
+  };
+
   // `redis` must outlive the store; the store must live until redis has been closed. Replies reach `post` from the
   // loop, never from inside a request; none comes after `redis` has been closed. Each request ends within
-  // `request_timeout`. REQUIRES: node_id is not empty; ttl is at least 1 ms and counts whole milliseconds.
-  RedisLeaseStore(Redis& redis, std::string key, std::string node_id, Duration ttl, Duration request_timeout,
-                  std::function<void(Input)> post);
+  // Options::request_timeout.
+  RedisLeaseStore(Redis& redis, Options options, std::function<void(Input)> post);
 
-  // Answers kGranted, kHeld or kFailed.
-  void acquire(LeaseRequestId id) override;
-
-  // Answers kGranted, kHeld, kMissing or kFailed.
-  void renew(LeaseRequestId id) override;
-
-  // Answers kReleased, kHeld, kMissing (nothing was left to release) or kFailed.
+  void observe(LeaseRequestId id) override;
+  void acquire(LeaseRequestId id, const LeaseClaim& claim) override;
+  void renew(LeaseRequestId id, std::uint64_t epoch) override;
+  void recreate(LeaseRequestId id, const LeaseClaim& claim) override;
   void release(LeaseRequestId id) override;
 
+  // What a job asks before a destructive act (SPEC section 3). `answered` is called once, with success, or with the
+  // error "not flagged leader", "lease expired" or "lease lost to HOLDER", or with another one when Redis cannot be
+  // asked. `epoch` is the asker's; `leader` says whether the core counts this node as leader now. When it does not,
+  // `answered` is called before verify returns, otherwise from the loop.
+  void verify(bool leader, std::uint64_t epoch, std::function<void(Status)> answered);
+
  private:
-  void ask(LeaseRequestId id, const char* script, LeaseReply::Answer success);
+  void ask(LeaseRequestId id, const char* action, LeaseReply::Answer done, const LeaseClaim& claim);
+  std::vector<std::string> script(const char* action, const LeaseClaim& claim) const;
+  void wait_for_replicas(LeaseReply granted, std::uint64_t sent_at);
+  void tell(LeaseReply reply);
 
   Redis& redis_;
-  std::string key_;
-  std::string node_id_;
-  Duration ttl_;
-  Duration request_timeout_;
+  const Options options_;
   std::function<void(Input)> post_;
 };
 
-// What a script's answer means; `success` is what its first element 1 stands for. A holder whose key never expires
-// has `remaining` 0 and a cause that says so. Anything that no script of ours answers is kFailed.
-LeaseReply lease_reply(LeaseRequestId id, const Result<RedisValue>& answer, LeaseReply::Answer success);
+// What a script's answer means; `done` is what it stands for that the script did what its name says. Anything that no
+// script of ours answers is kFailed.
+LeaseReply lease_reply(LeaseRequestId id, const Result<RedisValue>& answer, LeaseReply::Answer done);
 
 }  // namespace stargazer

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "io/printable.h"
+#include "io/sentinel.h"
 
 namespace stargazer {
 namespace {
@@ -35,24 +36,56 @@ bool starts_with(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
-}  // namespace
-
-std::vector<LoginStep> login_steps(const RedisTarget& target) {
-  std::vector<LoginStep> steps;
+void add_credentials(const RedisTarget& target, std::vector<LoginStep>& steps) {
   if (!target.username.empty()) {
     steps.push_back({{"AUTH", target.username, target.password}});
   } else if (!target.password.empty()) {
     steps.push_back({{"AUTH", target.password}});
   }
+}
+
+// In RESP2 the confirmation is the first of the arrays that are pushed from then on.
+bool is_subscribed(const RedisValue& reply, const std::string& channel) {
+  const std::vector<RedisValue>& parts = reply.elements;
+  return parts.size() == 3 && parts[0].text == "subscribe" && parts[1].text == channel;
+}
+
+}  // namespace
+
+std::vector<LoginStep> login_steps(const RedisTarget& target, const std::string& channel) {
+  std::vector<LoginStep> steps;
+  add_credentials(target, steps);
   if (target.database != 0) steps.push_back({{"SELECT", std::to_string(target.database)}});
   steps.push_back({{"PING"}});
+  if (!target.sentinels.empty()) steps.push_back({{"ROLE"}});
+  if (!channel.empty()) steps.push_back({{"SUBSCRIBE", channel}});
   return steps;
+}
+
+std::vector<LoginStep> sentinel_steps(const RedisTarget& target, bool with_credentials) {
+  std::vector<LoginStep> steps;
+  if (with_credentials) add_credentials(target, steps);
+  steps.push_back({master_question(target.master_name)});
+  return steps;
+}
+
+std::string login_problem(const LoginStep& step, const Result<RedisValue>& reply) {
+  if (!reply) return explain_login_error(step, reply.error().message());
+  const std::string& command = step.args.front();
+  if (command == "ROLE") {
+    const Status role = check_role(*reply);
+    return role ? "" : "login: ROLE: " + role.error().message();
+  }
+  if (command == "SUBSCRIBE" && !is_subscribed(*reply, step.args.back())) {
+    return "login: SUBSCRIBE: protocol error: a reply that is not its confirmation";
+  }
+  return "";
 }
 
 std::string explain_login_error(const LoginStep& step, std::string_view reply) {
   const std::string& command = step.args.front();
-  // A user who may not PING is logged in all the same.
-  if (command == "PING" && starts_with(reply, "NOPERM")) return "";
+  // A user who may not PING is logged in all the same; one who may not ask for the ROLE is told by the first READONLY.
+  if ((command == "PING" || command == "ROLE") && starts_with(reply, "NOPERM")) return "";
   const std::string context = "login: " + command + ": ";
   const auto* known = std::find_if(kExplanations.begin(), kExplanations.end(),
                                    [&](const Explanation& each) { return starts_with(reply, each.prefix); });

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/redis.h"
 #include "io/redis_target.h"
 
 namespace stargazer {
@@ -15,8 +16,16 @@ struct LoginStep {
 };
 
 // AUTH when there are credentials (one argument for the default user, as servers before 6 know it, else two), SELECT
-// unless the database is 0, and always PING: only its answer shows that somebody is there who serves.
-std::vector<LoginStep> login_steps(const RedisTarget& target);
+// unless the database is 0, and always PING: only its answer shows that somebody is there who serves. ROLE when
+// sentinels said where the server is, and SUBSCRIBE when `channel` is not empty.
+std::vector<LoginStep> login_steps(const RedisTarget& target, const std::string& channel);
+
+// What a sentinel is asked: who the master is. Credentials are those of the server; they are sent only to a sentinel
+// that has refused to answer without.
+std::vector<LoginStep> sentinel_steps(const RedisTarget& target, bool with_credentials);
+
+// The cause, for a person, for which the answer to a step does not let us in; empty when it does.
+std::string login_problem(const LoginStep& step, const Result<RedisValue>& reply);
 
 // The cause, for a person, of an error reply to a step; empty when the error does not matter. What the server said is
 // repeated only where it cannot hold the password: servers are known to quote a command that they do not know.

@@ -1,6 +1,5 @@
 #include "io/redis_target.h"
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -19,7 +18,7 @@ constexpr std::string_view kForms =
     "allowed is redis://[user[:password]@]host[:port][/database] or unix:///path[?db=N]";
 constexpr std::size_t kPasswordFileBytesMax = 4096;
 constexpr std::size_t kUrlBytesMax = 4096;
-constexpr int kPortMax = 65535;
+constexpr int kDefaultPort = 6379;
 
 Error bad(std::string_view problem) {
   return Error(std::string(problem) + "; " + std::string(kForms));
@@ -63,16 +62,6 @@ std::optional<std::string> decoded(std::string_view text) {
   return result;
 }
 
-bool is_host_character(char character) {
-  return (character >= '0' && character <= '9') || (character >= 'a' && character <= 'z') ||
-         (character >= 'A' && character <= 'Z') || character == '.' || character == '-' || character == '_';
-}
-
-// Within the brackets of an IPv6 address; "%" begins the name of an interface.
-bool is_ipv6_character(char character) {
-  return is_host_character(character) || character == ':' || character == '%';
-}
-
 Status read_credentials(std::string_view text, RedisTarget* target) {
   const std::size_t colon = text.find(':');
   const auto username = decoded(text.substr(0, colon));
@@ -84,23 +73,10 @@ Status read_credentials(std::string_view text, RedisTarget* target) {
 }
 
 Status read_host(std::string_view text, RedisTarget* target) {
-  constexpr std::size_t kHostBytesMax = 255;
-  const bool bracketed = starts_with(text, "[");
-  const std::size_t end = bracketed ? text.find(']') : text.find(':');
-  if (bracketed && end == std::string_view::npos) return bad("the URL's IPv6 address has no closing bracket");
-  const std::string_view host = bracketed ? text.substr(1, end - 1) : text.substr(0, end);
-  if (host.empty() || host.size() > kHostBytesMax) return bad("the URL's host is empty or too long");
-  if (!std::all_of(host.begin(), host.end(), bracketed ? is_ipv6_character : is_host_character)) {
-    return bad("the URL's host has a character that no host has");
-  }
-  if (bracketed && host.find(':') == std::string_view::npos) return bad("the URL has no IPv6 address in its brackets");
-  target->host = host;
-  if (end == std::string_view::npos) return {};
-  std::string_view rest = text.substr(bracketed ? end + 1 : end);
-  if (rest.empty()) return {};
-  const auto port = number(rest.substr(1), kPortMax);
-  if (rest.front() != ':' || !port || *port == 0) return bad("the URL's port is not a number from 1 to 65535");
-  target->port = *port;
+  auto address = parse_host_port(text, kDefaultPort);
+  if (!address) return bad("the URL's " + address.error().message());
+  target->host = std::move(address->host);
+  target->port = address->port;
   return {};
 }
 
@@ -175,13 +151,37 @@ Result<std::string> first_line_of(const std::string& path) {
   return std::string(line);
 }
 
+Status read_sentinels(const RedisConfig& config, RedisTarget* target) {
+  for (const std::string& text : config.sentinels) {
+    auto sentinel = parse_host_port(text, 0);
+    if (!sentinel) return Error("redis.sentinels: " + sentinel.error().message());
+    target->sentinels.push_back(std::move(sentinel).value());
+  }
+  if (target->sentinels.empty()) return {};
+  target->host.clear();
+  target->unix_path.clear();
+  target->master_name = config.master_name;
+  target->master = std::make_shared<MasterAddress>();
+  return {};
+}
+
 }  // namespace
+
+std::optional<HostPort> MasterAddress::get() const {
+  const std::lock_guard lock(mutex_);
+  return address_;
+}
+
+void MasterAddress::set(HostPort address) {
+  const std::lock_guard lock(mutex_);
+  address_ = std::move(address);
+}
 
 std::string RedisTarget::shown() const {
   const std::string slash_database = "/" + std::to_string(database);
+  if (!sentinels.empty()) return master_name + slash_database;
   if (!unix_path.empty()) return unix_path + slash_database;
-  const bool is_ipv6 = host.find(':') != std::string::npos;
-  return (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port) + slash_database;
+  return HostPort{host, port}.shown() + slash_database;
 }
 
 Result<RedisTarget> parse_redis_url(std::string_view url) {
@@ -202,6 +202,7 @@ Result<RedisTarget> redis_target(const RedisConfig& config) {
   auto target = parse_redis_url(config.url);
   if (!target) return target.error().in("redis.url");
   if (!config.username.empty()) target->username = config.username;
+  if (Status status = read_sentinels(config, &*target); !status) return status.error();
   if (config.password_file.empty()) return target;
   auto password = first_line_of(config.password_file);
   if (!password) return password.error();

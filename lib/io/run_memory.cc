@@ -1,18 +1,14 @@
 #include "io/run_memory.h"
 
 #include <cerrno>
-#include <cstdio>
-#include <fcntl.h>
-#include <fstream>
-#include <sstream>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "io/state_file.h"
 #include "io/system_error.h"
-#include "io/unique_fd.h"
 
 namespace stargazer {
 namespace {
@@ -24,29 +20,6 @@ constexpr WallTime kWallTimeMax{std::chrono::sys_days(std::chrono::year(2200) / 
 
 std::string file_in(const std::string& state_dir) {
   return state_dir + "/last_ends.json";
-}
-
-Status write_fully(int fd, const std::string& path, const std::string& text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    const ssize_t count = write(fd, text.data() + done, text.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return system_error(path, errno);
-    done += static_cast<std::size_t>(count);
-  }
-  if (fsync(fd) != 0) return system_error(path, errno);
-  return {};
-}
-
-// The file under its final name is at every moment either the old one or the new one, whole.
-Status replace_file(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".new";
-  const UniqueFd fd(open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-  if (!fd) return system_error(temporary, errno);
-  Status written = write_fully(fd.get(), temporary, text);
-  if (written.ok() && rename(temporary.c_str(), path.c_str()) != 0) written = system_error(path, errno);
-  if (!written.ok()) unlink(temporary.c_str());
-  return written;
 }
 
 std::string render(const RunMemory::LastEnds& ends) {
@@ -78,19 +51,12 @@ Result<RunMemory::LastEnds> RunMemory::parse(std::string_view text) {
 
 Result<RunMemory::LastEnds> RunMemory::load(const std::string& state_dir) {
   const std::string path = file_in(state_dir);
-  struct stat found {};
-  if (stat(path.c_str(), &found) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return LastEnds{};
-    return system_error(path, errno);
-  }
-  if (!S_ISREG(found.st_mode)) return Error(path + ": is not a regular file");
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (static_cast<std::size_t>(found.st_size) <= kFileBytesMax) text << file.rdbuf();
-  if (!file.is_open()) return system_error(path, errno);
-  Result<LastEnds> known = parse(text.str());
+  Result<std::optional<std::string>> text = read_state_file(path, kFileBytesMax);
+  if (!text.ok()) return text.error();
+  if (!text->has_value()) return LastEnds{};
+  Result<LastEnds> known = parse(**text);
   if (known.ok()) return known;
-  rename(path.c_str(), (path + ".damaged").c_str());
+  move_damaged_aside(path);
   return known.error().in(path);
 }
 
@@ -106,62 +72,20 @@ class RunMemory::Impl {
  public:
   Impl(uv_loop_t* loop, const std::string& state_dir, LastEnds known,
        std::function<void(const std::string&)> on_problem)
-      : loop_(loop), path_(file_in(state_dir)), ends_(std::move(known)), on_problem_(std::move(on_problem)) {}
+      : ends_(std::move(known)),
+        file_(
+            loop, file_in(state_dir), [this] { return render(ends_); }, std::move(on_problem)) {}
 
   void record(const std::string& task, WallTime end) {
     ends_[task] = end;
-    if (writing_) {
-      write_again_ = true;
-    } else {
-      begin_write();
-    }
+    file_.changed();
   }
 
-  bool busy() const { return writing_; }
+  bool busy() const { return file_.busy(); }
 
  private:
-  struct Write {
-    uv_work_t work{};
-    Impl* memory = nullptr;
-    std::string path;
-    std::string text;
-    Status status;
-  };
-
-  void begin_write() {
-    writing_ = true;
-    write_again_ = false;
-    auto* write = new Write;
-    write->memory = this;
-    write->path = path_;
-    write->text = render(ends_);
-    write->work.data = write;
-    uv_queue_work(
-        loop_, &write->work,
-        [](uv_work_t* work) {
-          auto* self = static_cast<Write*>(work->data);
-          self->status = replace_file(self->path, self->text);
-        },
-        [](uv_work_t* work, int) {
-          const std::unique_ptr<Write> self(static_cast<Write*>(work->data));
-          self->memory->end_write(self->status);
-        });
-  }
-
-  void end_write(const Status& status) {
-    writing_ = false;
-    const std::string problem = status.ok() ? "" : status.error().message();
-    if (problem != std::exchange(last_problem_, problem)) on_problem_(problem);
-    if (write_again_) begin_write();
-  }
-
-  uv_loop_t* loop_;
-  std::string path_;
   LastEnds ends_;
-  std::function<void(const std::string&)> on_problem_;
-  std::string last_problem_;
-  bool writing_ = false;
-  bool write_again_ = false;
+  StateFile file_;
 };
 
 RunMemory::RunMemory(uv_loop_t* loop, const std::string& state_dir, LastEnds known,

@@ -2,8 +2,7 @@
 //
 //   { "version": 1, "last_ends": { "<task>": <microseconds since 1970, UTC>, … } }
 //
-// Written by a thread of libuv's pool, so that a slow disk does not hold up the loop: a temporary file, fsync, rename.
-// One write is under way at a time; what is recorded meanwhile goes into the next one.
+// Written beside the loop, whole or not at all (io/state_file.h).
 #pragma once
 
 #include <functional>

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
+#include <iterator>
 #include <spawn.h>
 #include <string_view>
 #include <sys/socket.h>
@@ -36,13 +37,8 @@ class SpawnSettings {
   posix_spawnattr_t attributes{};
 };
 
-// The child's ends; closed in this process once the child has them.
-struct ChildEnds {
-  UniqueFd stdin_read;
-  UniqueFd stdout_write;
-  UniqueFd stderr_write;
-  UniqueFd channel;
-};
+// The child's ends, by their number there; closed in this process once the child has them.
+using ChildEnds = std::vector<UniqueFd>;
 
 Status make_pipe(UniqueFd& read_end, UniqueFd& write_end) {
   std::array<int, 2> ends{};
@@ -62,12 +58,26 @@ Status make_channel(UniqueFd& ours, UniqueFd& theirs) {
   return {};
 }
 
+// The first four.
 Status open_ends(SpawnedProcess& ours, ChildEnds& theirs) {
-  theirs.stdin_read.reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
-  if (!theirs.stdin_read) return system_error("/dev/null", errno);
-  if (Status made = make_pipe(ours.stdout_read, theirs.stdout_write); !made.ok()) return made;
-  if (Status made = make_pipe(ours.stderr_read, theirs.stderr_write); !made.ok()) return made;
-  return make_channel(ours.channel, theirs.channel);
+  theirs.resize(4);
+  theirs[0].reset(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!theirs[0]) return system_error("/dev/null", errno);
+  if (Status made = make_pipe(ours.stdout_read, theirs[1]); !made.ok()) return made;
+  if (Status made = make_pipe(ours.stderr_read, theirs[2]); !made.ok()) return made;
+  return make_channel(ours.channel, theirs[3]);
+}
+
+// Out of the way of the child's numbers: no dup2 may overwrite the source of a later one.
+Status raise_ends(ChildEnds& ends) {
+  const auto lowest = static_cast<int>(ends.size());
+  for (UniqueFd& end : ends) {
+    if (end.get() >= lowest) continue;
+    const int raised = fcntl(end.get(), F_DUPFD_CLOEXEC, lowest);
+    if (raised < 0) return system_error("descriptors", errno);
+    end.reset(raised);
+  }
+  return {};
 }
 
 // posix_spawn's error does not say whether the program or the directory was at fault.
@@ -81,12 +91,10 @@ Status check_directory(const std::string& path) {
 }
 
 void describe_child(SpawnSettings& settings, const ChildEnds& ends, const std::string& working_directory) {
-  // Every source is above 2 (see REQUIRES), so no dup2 overwrites the source of a later one but fd 3, which is last.
-  posix_spawn_file_actions_adddup2(&settings.actions, ends.stdin_read.get(), STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, ends.stdout_write.get(), STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, ends.stderr_write.get(), STDERR_FILENO);
-  posix_spawn_file_actions_adddup2(&settings.actions, ends.channel.get(), 3);
-  posix_spawn_file_actions_addclosefrom_np(&settings.actions, 4);
+  for (std::size_t number = 0; number < ends.size(); ++number) {
+    posix_spawn_file_actions_adddup2(&settings.actions, ends[number].get(), static_cast<int>(number));
+  }
+  posix_spawn_file_actions_addclosefrom_np(&settings.actions, static_cast<int>(ends.size()));
   if (!working_directory.empty()) {
     posix_spawn_file_actions_addchdir_np(&settings.actions, working_directory.c_str());
   }
@@ -120,11 +128,13 @@ bool belongs_to_the_daemon(std::string_view name) {
 }  // namespace
 
 Result<SpawnedProcess> spawn_process(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
-                                     const std::string& working_directory) {
+                                     const std::string& working_directory, std::vector<UniqueFd> more) {
   SpawnedProcess process;
   ChildEnds ends;
   if (Status checked = check_directory(working_directory); !checked.ok()) return checked.error();
   if (Status opened = open_ends(process, ends); !opened.ok()) return opened.error();
+  std::move(more.begin(), more.end(), std::back_inserter(ends));
+  if (Status raised = raise_ends(ends); !raised.ok()) return raised.error();
   SpawnSettings settings;
   describe_child(settings, ends, working_directory);
   const std::vector<char*> arguments = pointers_to(argv);

@@ -21,11 +21,12 @@ struct SpawnedProcess {
 };
 
 // Starts argv in a new process group with default signal handling, an empty signal mask, stdin from /dev/null and no
-// descriptor of ours but 0 to 3. argv[0] without a slash is looked up in PATH. `environment` is complete.
+// descriptor of ours but 0 to 3 and those of `more`, which become its 4, 5 and so on and are closed here. argv[0]
+// without a slash is looked up in PATH. `environment` is complete.
 // Fails, with nothing left behind, when the program cannot be executed, the working directory cannot be entered, or
 // descriptors or processes run out. REQUIRES: argv is not empty; descriptors 0 to 2 of this process are open.
 Result<SpawnedProcess> spawn_process(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
-                                     const std::string& working_directory);
+                                     const std::string& working_directory, std::vector<UniqueFd> more = {});
 
 // The daemon's own environment without what systemd meant for the daemon alone (NOTIFY_SOCKET, WATCHDOG_*, LISTEN_*,
 // CREDENTIALS_DIRECTORY, JOURNAL_STREAM), without STARGAZER_*, and with `added`, which wins.

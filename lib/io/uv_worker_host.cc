@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <map>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "io/log.h"
 #include "io/orphans.h"
 #include "io/spawn.h"
+#include "io/worker_rpc.h"
 
 namespace stargazer {
 namespace {
@@ -71,7 +73,8 @@ struct Child {
   Watch* channel_watch = nullptr;
   std::array<Watch*, 2> output_watch{};  // by OutputStream
   std::array<std::unique_ptr<LineSplitter>, 2> lines;
-  bool leader_exited = false;  // reaped; what is left of its group has been killed
+  std::unique_ptr<LineSplitter> requests;  // what it writes to its fd 3
+  bool leader_exited = false;              // reaped; what is left of its group has been killed
   bool exit_posted = false;
   ExitStatus status;
 
@@ -94,6 +97,8 @@ class UvWorkerHost::Impl {
   Status spawn(const SpawnRequest& request);
   void stop(RunId run, StopSignal signal);
   void close_channel(RunId run);
+  void extend_fuse(Instant fuse) { kept_.extend(fuse); }
+  void answer(RunId run, const std::string& line);
   void native_ended(RunId run, const Status& status);
   void close();
 
@@ -121,6 +126,7 @@ class UvWorkerHost::Impl {
   std::map<RunId, Child> children_;
   std::map<pid_t, RunId> leaders_;  // not yet reaped
   Orphans orphans_;
+  KeptWorkers kept_;
   uv_signal_t sigchld_{};
   uv_timer_t congestion_timer_{};
   std::vector<std::pair<RunId, OutputStream>> paused_;
@@ -137,7 +143,8 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
                    if (child.run_id_text == run_id && !child.leader_exited) return true;
                  }
                  return false;
-               }) {
+               }),
+      kept_(options_.keeper) {
   Orphans::adopt_from_now_on();
   uv_timer_init(loop, &congestion_timer_);
   congestion_timer_.data = this;
@@ -168,12 +175,16 @@ std::vector<std::string> UvWorkerHost::Impl::environment_of(const SpawnRequest& 
   added["STARGAZER_TASK"] = request.name;
   added["STARGAZER_RUN_ID"] = request.run_id_text;
   added["STARGAZER_NODE_ID"] = options_.node_id;
+  if (request.epoch != 0) added["STARGAZER_EPOCH"] = std::to_string(request.epoch);
   added["STARGAZER_FD"] = std::string("3");  // GCC 12 warns of a plain "3" without cause
   return worker_environment(added);
 }
 
 Status UvWorkerHost::Impl::spawn_command(const SpawnRequest& request, const CommandJob& job) {
-  Result<SpawnedProcess> process = spawn_process(job.argv, environment_of(request), *request.working_directory);
+  const std::vector<std::string> environment = environment_of(request);
+  Result<SpawnedProcess> process = request.fuse == kNever
+                                       ? spawn_process(job.argv, environment, *request.working_directory)
+                                       : kept_.spawn(job.argv, environment, *request.working_directory, request.fuse);
   if (!process.ok()) return process.error();
   Child& child = children_[request.run];
   child.run = request.run;
@@ -189,6 +200,8 @@ void UvWorkerHost::Impl::watch(Child& child, SpawnedProcess process) {
   const RunId run = child.run;
   child.exit_watch = Watch::start(loop_, std::move(process.pidfd), [this, run] { on_exit(run); });
   child.channel_watch = Watch::start(loop_, std::move(process.channel), [this, run] { on_channel(run); });
+  child.requests = std::make_unique<LineSplitter>(
+      kRpcLineBytesMax, [this, run](std::string_view text, bool cut) { callbacks_.request(run, text, cut); });
   std::array<UniqueFd*, 2> ends{&process.stdout_read, &process.stderr_read};
   for (const OutputStream stream : {OutputStream::kStdout, OutputStream::kStderr}) {
     const auto place = static_cast<std::size_t>(stream);
@@ -223,6 +236,7 @@ void UvWorkerHost::Impl::on_exit(RunId run) {
   if (waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
   // The zombie keeps the group's number ours until it is reaped.
   kill(-child.pid, SIGKILL);
+  kept_.ended(child.pid);
   waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG);
   child.status = exit_status(info);
   child.leader_exited = true;
@@ -275,6 +289,7 @@ void UvWorkerHost::Impl::on_sigchld() {
 
 void UvWorkerHost::Impl::sweep_orphans() {
   const std::size_t killed = orphans_.sweep(!leaders_.empty());
+  kept_.tidy();
   if (killed > 0) callbacks_.orphans_killed(killed);
 }
 
@@ -318,13 +333,25 @@ void UvWorkerHost::Impl::end_output(Child& child, OutputStream stream) {
   post_if_closed(child);
 }
 
-// What a worker writes to its fd 3 has no meaning yet, and is read so that it cannot block on it.
 void UvWorkerHost::Impl::on_channel(RunId run) {
   Child& child = children_.at(run);
   const ssize_t count = read(child.channel_watch->fd(), buffer_.data(), buffer_.size());
+  if (count > 0) child.requests->feed({buffer_.data(), static_cast<std::size_t>(count)});
   if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR))) return;
+  child.requests->finish();
   std::exchange(child.channel_watch, nullptr)->close();
   post_if_closed(child);
+}
+
+// An answer that does not fit into the socket is for a worker that does not read: it is told by the end of its fd 3,
+// for after half a line nothing more could be understood.
+void UvWorkerHost::Impl::answer(RunId run, const std::string& line) {
+  const auto place = children_.find(run);
+  if (place == children_.end() || place->second.channel_watch == nullptr) return;
+  const int channel = place->second.channel_watch->fd();
+  const std::string text = line + "\n";
+  const ssize_t sent = send(channel, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent != static_cast<ssize_t>(text.size())) shutdown(channel, SHUT_WR);
 }
 
 void UvWorkerHost::Impl::post_if_closed(Child& child) {
@@ -362,7 +389,10 @@ void UvWorkerHost::Impl::native_ended(RunId run, const Status& status) {
 void UvWorkerHost::Impl::close() {
   for (auto& [run, child] : children_) {
     if (child.native) continue;
-    if (!child.leader_exited) kill(-child.pid, SIGKILL);
+    if (!child.leader_exited) {
+      kill(-child.pid, SIGKILL);
+      kept_.ended(child.pid);
+    }
     for (Watch*& output : child.output_watch) {
       if (output != nullptr) std::exchange(output, nullptr)->close();
     }
@@ -372,6 +402,7 @@ void UvWorkerHost::Impl::close() {
   leaders_.clear();
   children_.clear();
   orphans_.kill_all();
+  kept_.tidy();
   uv_close(reinterpret_cast<uv_handle_t*>(&sigchld_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&congestion_timer_), nullptr);
 }
@@ -387,6 +418,12 @@ void UvWorkerHost::stop(RunId run, StopSignal signal) {
 }
 void UvWorkerHost::close_channel(RunId run) {
   impl_->close_channel(run);
+}
+void UvWorkerHost::extend_fuse(Instant fuse) {
+  impl_->extend_fuse(fuse);
+}
+void UvWorkerHost::answer(RunId run, const std::string& line) {
+  impl_->answer(run, line);
 }
 void UvWorkerHost::native_ended(RunId run, const Status& status) {
   impl_->native_ended(run, status);

@@ -5,6 +5,9 @@
 // handle, for one reason: when the leader of the group exits we can kill what is left of the group while its zombie
 // still keeps the number from being used again, and only then reap it. See docs/decisions/0002-own-spawn.md.
 //
+// A worker with a fuse is the child of a stargazer-keeper, which leads the group, is what is watched, and ends as the
+// worker did once nothing of it is left.
+//
 // The daemon is the subreaper of its descendants: a grandchild that left its group and lost its parent becomes a child
 // of the daemon. When its run has ended it is found by STARGAZER_RUN_ID in its environment, killed and reaped.
 #pragma once
@@ -17,6 +20,7 @@
 #include <uv.h>
 
 #include "core/seams.h"
+#include "io/keeper.h"
 
 namespace stargazer {
 
@@ -37,10 +41,13 @@ class UvWorkerHost final : public WorkerHost {
   struct Options {
     std::size_t line_bytes_max = 16384;
     std::string node_id;  // STARGAZER_NODE_ID
+    KeeperSetup keeper = {.path = "", .obstacle = "no keeper was looked for", .mode = "", .weakness = ""};
   };
   struct Callbacks {
     std::function<void(Input)> post;
     std::function<void(const OutputLine&)> output;
+    // A line that a worker wrote to its fd 3; `cut` when it was longer than kRpcLineBytesMax (io/worker_rpc.h).
+    std::function<void(RunId run, std::string_view line, bool cut)> request;
     // True while lines should stay in the worker's pipe for now; asked before each read.
     std::function<bool()> output_congested;
     // Starts a native job; its end is announced by native_ended. Fails when there is no such job.
@@ -50,13 +57,18 @@ class UvWorkerHost final : public WorkerHost {
     std::function<void(std::size_t count)> orphans_killed;
   };
 
-  // Makes this process a subreaper and begins to watch SIGCHLD on the loop.
+  // Makes this process a subreaper and begins to watch SIGCHLD on the loop. REQUIRES: SIGPIPE is ignored.
   UvWorkerHost(uv_loop_t* loop, Options options, Callbacks callbacks);
   ~UvWorkerHost() override;
 
   Status spawn(const SpawnRequest& request) override;
   void stop(RunId run, StopSignal signal) override;
   void close_channel(RunId run) override;
+  void extend_fuse(Instant fuse) override;
+
+  // Writes a line to a worker's fd 3; nothing when the worker is gone. One that does not read its answers loses them,
+  // and its fd 3 is closed for reading.
+  void answer(RunId run, const std::string& line);
 
   // A native job has ended. Thread of the loop only.
   void native_ended(RunId run, const Status& status);

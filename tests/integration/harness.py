@@ -184,6 +184,14 @@ def children_of(pid):
         return []
 
 
+def name_of(pid):
+    """The first fifteen characters of its program's name; "" when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def processes_with(*assignments):
     """Every process on the machine whose environment holds all of `assignments` ("NAME=value")."""
     wanted = {assignment.encode() for assignment in assignments}
@@ -218,7 +226,11 @@ class DaemonTest(unittest.TestCase):
         os.environ["TEST_FOLDER"] = str(self.folder)
 
     def workers_of(self, task):
-        """The processes of a task or supervised worker that live, whoever their parent is by now."""
+        """The processes of a task or supervised worker that live, whoever their parent is by now; not its keeper's."""
+        return [pid for pid in self.processes_of(task) if name_of(pid) != "stargazer-keeper"[:15]]
+
+    def processes_of(self, task):
+        """The same with those of its keeper."""
         return processes_with(f"STARGAZER_TASK={task}", f"TEST_FOLDER={self.folder}")
 
     def redis(self, *arguments):

@@ -8,12 +8,9 @@ namespace {
 
 using std::chrono::seconds;
 
-// Children of a crashed daemon notice its end by their closed channel and leave; the next daemon comes later than that.
-constexpr Duration kChildrenLeaveMax = std::chrono::milliseconds(500);
-constexpr Duration kDownMin = seconds(1);
-
 // Between the stream of the options and that of the world.
 constexpr std::uint64_t kWorldSalt = 0x5354415247415a45ULL;
+constexpr Duration kKillLatencyMax = std::chrono::milliseconds(50);
 
 Registry everything_runs(const Config& config) {
   return build_registry(config, [](const Job&) { return std::string(); });
@@ -24,6 +21,8 @@ Rate draw_rate(Random& random, std::int64_t drift_ppm_max) {
   return {std::chrono::hours(1) + random.up_to(std::chrono::hours(2400)),
           static_cast<std::int64_t>(random.below(steps)) - drift_ppm_max};
 }
+
+}  // namespace
 
 bool configured(const Config& config, Dependency dependency) {
   switch (dependency) {
@@ -36,16 +35,12 @@ bool configured(const Config& config, Dependency dependency) {
   return false;
 }
 
-constexpr std::array kWatched{Dependency::kRedis, Dependency::kKg, Dependency::kOpenrouter, Dependency::kBotRunner};
-
-}  // namespace
-
 Cluster::Cluster(const Options& options, Trace::Sink sink)
     : options_(options),
       registry_(everything_runs(options_.config)),
-      world_(options.request.seed ^ kWorldSalt, options.request.mutant, std::move(sink)),
+      world_(options.request.seed ^ kWorldSalt, options.request.broken, std::move(sink)),
       faults_(options.faults),
-      watch_(world_, options.request.nodes, options.config.redis.has_value()) {
+      watch_(world_, options.request.nodes, options.config.redis.has_value(), overlaps_happen(options.faults)) {
   if (options_.config.redis) {
     server_ = std::make_unique<StoreServer>(world_, options_.config.lease.ttl,
                                             draw_rate(world_.random, faults_.drift_ppm_max).drift_ppm);
@@ -62,6 +57,8 @@ std::unique_ptr<Node> Cluster::make_node(std::size_t index) {
   auto node = std::make_unique<Node>(NodeParts{world_, watch_, server_.get(), options_.config, registry_}, index,
                                      draw_rate(world_.random, faults_.drift_ppm_max), plan);
   node->set_step_delay_max(faults_.step_delay_max);
+  node->set_fixed_id(options_.fixed_node_id);
+  node->checker().set_kill_latency_max(faults_.children.kill_delay_max + 2 * faults_.step_delay_max + kKillLatencyMax);
   if (server_) node->store().set_odds(faults_.network);
   node->on_stopped([this, node = node.get()] { boot_later(*node); });
   return node;
@@ -73,10 +70,16 @@ std::uint64_t Cluster::steps() const {
   return sum;
 }
 
+std::uint64_t Cluster::lease_requests() const {
+  std::uint64_t sum = 0;
+  for (const auto& node : nodes_) sum += node->store().requests_sent();
+  return sum;
+}
+
 void Cluster::boot(Node& node) {
   if (node.up() || ending_) return;
-  node.boot();
-  for (const Dependency dependency : kWatched) {
+  node.boot(world_.random.up_to(options_.boot_spread / 2));
+  for (const Dependency dependency : kAnnounced) {
     if (!configured(options_.config, dependency)) continue;
     const Duration delay = world_.random.up_to(seconds(2));
     world_.timeline.after(delay, [this, &node, dependency] { announce(node, dependency, true); });
@@ -84,98 +87,29 @@ void Cluster::boot(Node& node) {
 }
 
 void Cluster::boot_later(Node& node) {
-  const Duration down = calm_ ? Duration::zero() : world_.random.up_to(faults_.node_stop.length_max);
-  world_.timeline.after(kDownMin + down, [this, &node] { boot(node); });
+  const Duration down = calm_ ? Duration::zero() : world_.random.up_to(faults_.of(FaultKind::kNodeStop).length_max);
+  fault_lasts(kDownMin + down, [this, &node] { boot(node); });
 }
 
 void Cluster::announce(Node& node, Dependency dependency, bool reachable) {
   node.post(DependencyChanged{dependency, reachable, reachable ? "" : "connect: Connection refused"});
 }
 
-// ---- Faults ---------------------------------------------------------------------------------------------------------
-
-void Cluster::disturb(Node& node, const Disturbance& disturbance, Upset upset) {
-  if (disturbance.every == Duration::zero()) return;
-  world_.timeline.after(world_.random.up_to(2 * disturbance.every), [this, &node, disturbance, upset] {
-    if (calm_) return;
-    (this->*upset)(node, world_.random.up_to(disturbance.length_max));
-    disturb(node, disturbance, upset);
-  });
-}
-
-void Cluster::cut_off(Node& node, Duration length) {
-  if (!server_ || node.store().partitioned()) return;
-  world_.tell(node.name(), [] { return "is cut off from the store"; });
-  // One way or both.
-  const bool requests_pass = world_.random.chance(0.2);
-  node.store().drop_requests(!requests_pass);
-  node.store().drop_replies(requests_pass || world_.random.chance(0.8));
-  world_.timeline.after(length, [&node] {
-    node.store().drop_requests(false);
-    node.store().drop_replies(false);
-  });
-}
-
-void Cluster::restart_store(Node& /*node*/, Duration length) {
-  if (!server_) return;
-  world_.tell("store", [&] { return "restarts, back in " + format_duration(length); });
-  server_->restart(length);
-}
-
-void Cluster::flap(Node& node, Duration length) {
-  const Dependency dependency = kWatched[world_.random.below(kWatched.size())];
-  if (!configured(options_.config, dependency)) return;
-  announce(node, dependency, false);
-  world_.timeline.after(length, [this, &node, dependency] { announce(node, dependency, true); });
-}
-
-void Cluster::stop(Node& node, Duration /*length*/) {
-  if (!node.up() || node.stopping()) return;
-  node.post(StopRequested{"SIGTERM"});
-  if (!world_.random.chance(faults_.second_stop)) return;
-  world_.timeline.after(world_.random.up_to(seconds(5)), [&node] {
-    if (node.stopping()) node.post(StopRequested{"SIGINT"});
-  });
-}
-
-void Cluster::crash(Node& node, Duration length) {
-  if (!node.up()) return;
-  node.crash(kChildrenLeaveMax);
-  world_.timeline.after(kDownMin + length, [this, &node] { boot(node); });
-}
-
 void Cluster::begin_faults() {
   for (const auto& node : nodes_) {
-    world_.timeline.after(world_.random.up_to(seconds(5)), [this, &node = *node] { boot(node); });
-    disturb(*node, faults_.partition, &Cluster::cut_off);
-    disturb(*node, faults_.dependency_flap, &Cluster::flap);
-    disturb(*node, faults_.node_stop, &Cluster::stop);
-    disturb(*node, faults_.node_crash, &Cluster::crash);
+    world_.timeline.after(world_.random.up_to(options_.boot_spread), [this, &node = *node] { boot(node); });
   }
-  if (!nodes_.empty()) disturb(*nodes_.front(), faults_.store_restart, &Cluster::restart_store);
+  for (std::size_t kind = 0; kind < kFaultKindCount; ++kind) disturb(static_cast<FaultKind>(kind));
 }
-
-// ---- Calm -----------------------------------------------------------------------------------------------------------
 
 void Cluster::begin_calm() {
   world_.tell("calm", [] { return "begins"; });
   calm_ = true;
   faults_ = calm_faults(options_.faults);
-  if (server_) server_->restart(Duration::zero());
+  if (server_) server_->recover();
   for (const auto& node : nodes_) heal(*node);
-}
-
-void Cluster::heal(Node& node) {
-  if (server_) {
-    node.store().set_odds(faults_.network);
-    node.store().drop_requests(false);
-    node.store().drop_replies(false);
-  }
-  if (!node.up()) world_.timeline.after(kDownMin, [this, &node] { boot(node); });
-  for (const Dependency dependency : kWatched) {
-    if (configured(options_.config, dependency)) announce(node, dependency, true);
-  }
-  node.checker().begin_calm();
+  faults_in_force_ = 0;
+  expect_recovery();
 }
 
 void Cluster::serve_until(TrueTime when) {
@@ -207,13 +141,15 @@ void Cluster::run() {
   if (!world_.verdict.ok()) return;
   begin_calm();
   // A node that was stopping when the faults ended may keep the lease until it has stopped.
-  serve_until(length - options_.calm + stop_time + options_.faults.network.slow_max + 2 * options_.config.lease.ttl);
+  serve_until(length - options_.calm + stop_time + options_.faults.network.slow_max + 2 * options_.config.lease.ttl +
+              lease_times(options_.config.lease).heartbeat);
   check_one_leader();
   serve_until(length);
   check_one_leader();
   for (const auto& node : nodes_) {
     if (node->up() && !node->stopping()) node->checker().check_progress(node->supervisor(), options_.calm);
   }
+  watch_.end();
   if (!world_.verdict.ok()) return;
   stop_all();
   serve_until(length + stop_time);

@@ -14,6 +14,13 @@
 
 namespace stargazer::sim {
 
+// What a cluster announces to its nodes; whether the store can be reached is told by its connections.
+inline constexpr std::array kAnnounced{Dependency::kKg, Dependency::kOpenrouter, Dependency::kBotRunner};
+bool configured(const Config& config, Dependency dependency);
+
+// A daemon that has gone comes back later than its children have left.
+inline constexpr Duration kDownMin = std::chrono::seconds(2);
+
 class Cluster {
  public:
   Cluster(const Options& options, Trace::Sink sink);
@@ -23,27 +30,37 @@ class Cluster {
   // Runs to the end, or to the first violation, which is in verdict() then.
   void run();
   const Verdict& verdict() const { return world_.verdict; }
+  const ClusterWatch& watch() const { return watch_; }
+  const Findings& findings() const { return world_.findings; }
   // Of all supervisors together.
   std::uint64_t steps() const;
 
- private:
-  using Upset = void (Cluster::*)(Node& node, Duration length);
+  // Of all nodes together, since the beginning.
+  std::uint64_t lease_requests() const;
 
+ private:
   std::unique_ptr<Node> make_node(std::size_t index);
   void boot(Node& node);
   void boot_later(Node& node);
   void announce(Node& node, Dependency dependency, bool reachable);
 
-  void disturb(Node& node, const Disturbance& disturbance, Upset upset);
+  // ---- cluster_faults.cc ----
+  void disturb(FaultKind kind);
+  void upset(FaultKind kind, Duration length);
+  void upset_store(FaultKind kind, Duration length);
+  void upset_node(FaultKind kind, Node& node, Duration length);
+  Node& victim();
   void cut_off(Node& node, Duration length);
-  void restart_store(Node& node, Duration length);
   void flap(Node& node, Duration length);
   void stop(Node& node, Duration length);
   void crash(Node& node, Duration length);
+  void fault_lasts(Duration length, Timeline::Action end);
+  void fault_ends();
+  void expect_recovery();
+  void heal(Node& node);
 
   void begin_faults();
   void begin_calm();
-  void heal(Node& node);
   void serve_until(TrueTime when);
   void check_one_leader();
   void stop_all();
@@ -55,6 +72,8 @@ class Cluster {
   ClusterWatch watch_;
   std::unique_ptr<StoreServer> server_;
   std::deque<std::unique_ptr<Node>> nodes_;
+  std::uint64_t faults_begun_ = 0;
+  int faults_in_force_ = 0;
   bool calm_ = false;
   bool ending_ = false;
 };

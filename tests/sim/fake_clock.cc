@@ -1,5 +1,7 @@
 #include "sim/fake_clock.h"
 
+#include <utility>
+
 namespace stargazer::sim {
 namespace {
 
@@ -26,12 +28,37 @@ TrueTime Rate::true_time(Duration local_time) const {
 }
 
 WallTime FakeClock::wall_now() const {
-  return kWallStart + std::chrono::floor<std::chrono::microseconds>(rate_.local(timeline_.now()) - rate_.offset);
+  return kWallStart + std::chrono::floor<std::chrono::microseconds>(rate_.local(run_time()) - rate_.offset);
 }
 
-TrueTime FakeClock::wish_true_time() const {
-  const Duration wished = wish_.time_since_epoch();
-  return wished <= rate_.offset ? TrueTime::zero() : rate_.true_time(wished);
+void FakeClock::at(Instant when, Action action) {
+  const Duration wished = when.time_since_epoch();
+  at_run_time(wished <= rate_.offset ? TrueTime::zero() : rate_.true_time(wished), std::move(action));
+}
+
+void FakeClock::at_run_time(TrueTime run_time, Action action) {
+  timeline_.at(run_time + stood_still_, [this, run_time, action = std::move(action)]() mutable {
+    if (paused_) {
+      sleepers_.push_back({run_time, std::move(action)});
+    } else if (this->run_time() < run_time) {  // it stood still in between
+      at_run_time(run_time, std::move(action));
+    } else {
+      action();
+    }
+  });
+}
+
+void FakeClock::pause() {
+  if (paused_) return;
+  paused_at_ = timeline_.now();
+  paused_ = true;
+}
+
+void FakeClock::resume() {
+  if (!paused_) return;
+  stood_still_ += timeline_.now() - paused_at_;
+  paused_ = false;
+  for (Sleeper& sleeper : std::exchange(sleepers_, {})) at_run_time(sleeper.run_time, std::move(sleeper.action));
 }
 
 }  // namespace stargazer::sim

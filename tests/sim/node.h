@@ -33,10 +33,16 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  // Starts a new supervisor. REQUIRES: !up().
-  void boot();
+  // Starts a new supervisor, which reaches the store after `connects_after`. REQUIRES: !up().
+  void boot(Duration connects_after);
   // kill -9: the supervisor is gone at once, its children leave within `children_leave_max`. REQUIRES: up().
   void crash(Duration children_leave_max);
+  // What the node knew of the lease is gone. Means something only while the node is down.
+  void lose_state() { memory_ = {}; }
+  // SIGSTOP and SIGCONT of the daemon: its clock, its children and their keepers go on.
+  void stop_daemon(bool stopped);
+  // The whole machine stands still, and goes on.
+  void pause_machine(bool paused);
   // Hands an input to the supervisor, whose loop comes round for it. Ignored while the node is down.
   void post(const Input& input);
 
@@ -47,8 +53,11 @@ class Node {
   const std::string& name() const { return checker_.who(); }
   const Supervisor& supervisor() const { return *supervisor_; }
   FakeLeaseStore& store() { return *store_; }
+  FakeWorkerHost& host() { return host_; }
   NodeChecker& checker() { return checker_; }
 
+  // Every life has the same node id; otherwise each has one of its own. Before the first boot.
+  void set_fixed_id(bool fixed) { fixed_id_ = fixed; }
   // How late the event loop may come round: a random part of this.
   void set_step_delay_max(Duration delay_max) { step_delay_max_ = delay_max; }
   // Called when a supervisor has stopped in order; the node is down by then.
@@ -57,8 +66,9 @@ class Node {
  private:
   void step();
   void tell(const std::vector<Event>& events) const;
-  void step_at(TrueTime when);
+  void step_after(Duration delay);
   void step_when_wished();
+  void come_round(std::uint64_t ticket);
   void go_down();
 
   NodeParts parts_;
@@ -74,7 +84,10 @@ class Node {
   std::vector<Input> inbox_;  // a copy of what the supervisor has been posted since its last step
   std::uint64_t incarnation_ = 0;
   bool stopping_ = false;
-  TrueTime next_step_ = TrueTime::max();
+  bool fixed_id_ = false;
+  bool daemon_stopped_ = false;
+  LeaseMemory memory_;  // the state directory
+  Instant next_step_ = kNever;
   std::uint64_t step_ticket_ = 0;  // only the step that was asked for last happens
   std::uint64_t steps_ = 0;
 };

@@ -44,7 +44,8 @@ void NodeChecker::booted(Instant now) {
   pool_used_.clear();
   used_ = 0;
   requested_.clear();
-  ever_granted_ = was_leader_ = release_asked_ = hurried_ = overdue_ = stopped_ = false;
+  fuse_ = kNever;
+  ever_granted_ = was_leader_ = release_asked_ = hurried_ = overdue_ = held_up_ = stopped_ = false;
   stop_at_.reset();
   idle_steps_ = 0;
   reachable_.fill(true);
@@ -88,11 +89,21 @@ void NodeChecker::check_start(const Subject& subject, Instant now) {
   if (subject.task != nullptr && !has_room(subject.task->pool)) violated("started beyond a limit", subject.name);
 }
 
+// Rule 5: what the host is told must not be later than what this node knows of its lease.
+void NodeChecker::check_fuse(const Subject& subject, const SpawnRequest& request) {
+  const bool of_lease = subject.of_lease && cluster_.exclusive();
+  if (of_lease != (request.epoch != 0)) violated("started with a wrong epoch", subject.name);
+  if (!of_lease && request.fuse != kNever) violated("started with a fuse outside of the lease", subject.name);
+  if (of_lease && request.fuse > granted_ + times_.hard_kill) violated("started with a long fuse", subject.name);
+}
+
 void NodeChecker::spawn_asked(const SpawnRequest& request, bool succeeds, Instant now) {
   const auto named = by_name_.find(request.name);
   if (named == by_name_.end()) return violated("started something unknown", request.name);
   Subject& subject = subjects_[named->second];
   check_start(subject, now);
+  check_fuse(subject, request);
+  if (request.fuse != kNever) fuse_ = request.fuse;
   RunWatch& run = runs_[request.run];
   if (run.spawned) violated("used a run id twice", subject.name);
   run = RunWatch{};
@@ -136,10 +147,15 @@ void NodeChecker::output_given_up(RunId number, Instant now) {
   }
 }
 
-void NodeChecker::process_gone(const std::string& name) {
+void NodeChecker::process_gone(const std::string& name, Instant now) {
   Subject& subject = subjects_[by_name_.at(name)];
   --subject.alive;
-  if (subject.of_lease) cluster_.worker_gone(node_);
+  if (!subject.of_lease) return;
+  cluster_.worker_gone(node_);
+  const Instant dead_by = granted_ + times_.hard_kill + kill_latency_max_;
+  if (!cluster_.exclusive() || now <= dead_by) return;
+  world_.findings.found(Invariant::kDeadAtKill, who_,
+                        name + " lived " + format_duration(now - dead_by) + " longer than it may");
 }
 
 void NodeChecker::lease_requested(LeaseRequestId id, bool release, Instant now) {
@@ -200,6 +216,8 @@ void NodeChecker::finish_if_complete(RunWatch& run, Instant now) {
   run.finished = true;
   Subject& subject = subjects_[run.subject];
   subject.run.reset();
+  const bool failed = run.status->signal != 0 || (run.status->code != 0 && run.status->code != 77);
+  run.burnt = subject.task == nullptr && !run.signalled() && failed && now >= fuse_;
   if (subject.task != nullptr) {
     --used_;
     --pool_used_[subject.task->pool];
@@ -211,7 +229,7 @@ void NodeChecker::plan_next(Subject& subject, const RunWatch& run, Instant now) 
   if (subject.task != nullptr) {
     subject.earliest = now + subject.task->interval;
     subject.latest = subject.earliest + subject.task->jitter;
-  } else if (run.signalled()) {
+  } else if (run.signalled() || run.burnt) {
     subject.earliest = subject.latest = now;
   } else {
     const int code = run.status && run.status->signal == 0 ? run.status->code : 1;

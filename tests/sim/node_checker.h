@@ -30,6 +30,9 @@ class NodeChecker {
   // "n1".
   const std::string& who() const { return who_; }
 
+  // How long after the hard kill, by the node's own clock, a worker may still be dying.
+  void set_kill_latency_max(Duration latency) { kill_latency_max_ = latency; }
+
   // A new supervisor begins; everything of the one before is forgotten but the processes that still live.
   void booted(Instant now);
 
@@ -37,9 +40,13 @@ class NodeChecker {
   void spawn_asked(const SpawnRequest& request, bool succeeds, Instant now);
   void signalled(RunId run, StopSignal signal, Instant now);
   void output_given_up(RunId run, Instant now);
-  void process_gone(const std::string& name);
+  void process_gone(const std::string& name, Instant now);
+  void fuse_told(Instant fuse) { fuse_ = fuse; }
   void lease_requested(LeaseRequestId id, bool release, Instant now);
   void lease_released();
+
+  // The daemon goes on after a SIGSTOP. What it owed meanwhile it does now; a stop deadline that has passed is past.
+  void daemon_continued() { held_up_ = true; }
 
   // ---- A step ----
   // `input` was in the inbox when the step at `now` began. To be called for each, in order, before the step.
@@ -81,6 +88,7 @@ class NodeChecker {
     bool closed = false;
     bool given_up = false;
     bool finished = false;
+    bool burnt = false;  // failed when its fuse was over: the lease was lost, and not the worker at fault
 
     bool signalled() const { return term_at || kill_at; }
   };
@@ -94,6 +102,7 @@ class NodeChecker {
   void plan_next(Subject& subject, const RunWatch& run, Instant now);
   void plan_restart(Subject& subject, bool crashed, Duration lasted, Instant now);
 
+  void check_fuse(const Subject& subject, const SpawnRequest& request);
   void check_start(const Subject& subject, Instant now);
   void check_limits(const Subject& subject);
   bool dependencies_reachable(const Subject& subject) const;
@@ -128,11 +137,14 @@ class NodeChecker {
   std::map<LeaseRequestId, Instant> requested_;
   Instant granted_{};  // when the last request that was granted in time was sent
   bool ever_granted_ = false;
+  Instant fuse_ = kNever;  // as the host was told last
+  Duration kill_latency_max_{};
   bool was_leader_ = false;
   bool release_asked_ = false;
   std::optional<Instant> stop_at_;
   bool hurried_ = false;
   bool overdue_ = false;
+  bool held_up_ = false;
   bool stopped_ = false;
 
   // Of the step that is being checked.

@@ -67,6 +67,8 @@ void NodeChecker::check_outcome(const RunWatch& run, const Event& event) {
   bool right = false;
   if (!run.spawned) {
     right = event.outcome == Outcome::kSpawnFailed;
+  } else if (run.burnt) {
+    right = event.outcome == Outcome::kCancelled;
   } else if (!run.signalled()) {
     const bool by_signal = run.status->signal != 0;
     const Outcome expected = by_signal || (run.status->code != 0 && run.status->code != 77) ? Outcome::kFailed
@@ -86,6 +88,7 @@ void NodeChecker::check_outcome(const RunWatch& run, const Event& event) {
 void NodeChecker::check_stopped(const Supervisor& supervisor) {
   stopped_ = true;
   if (!stop_at_) violated("stopped without a request", "");
+  if (overdue_ && held_up_) return;
   for (const Subject& subject : subjects_) {
     if (subject.alive > 0) violated("stopped while a worker lives", subject.name);
   }

@@ -121,30 +121,53 @@ NetworkOdds draw_network_odds(Random& random, const LeaseTimes& times) {
   return network;
 }
 
+void draw_disturbances(Random& random, const LeaseTimes& times, Faults& faults) {
+  faults.of(FaultKind::kPartition) = disturbance(random, seconds(10), minutes(3));
+  faults.of(FaultKind::kStoreRestart) = disturbance(random, minutes(2), minutes(1));
+  faults.of(FaultKind::kStoreDataLoss) = disturbance(random, minutes(2), seconds(20));
+  faults.of(FaultKind::kStoreFlush) = disturbance(random, minutes(3), seconds(1));
+  faults.of(FaultKind::kStoreFailover) = disturbance(random, minutes(2), seconds(20));
+  faults.of(FaultKind::kStoreStep) = disturbance(random, minutes(1), 3 * times.ttl);
+  faults.of(FaultKind::kStoreTwoSteps) = disturbance(random, minutes(1), times.ttl);
+  faults.of(FaultKind::kDependencyFlap) = disturbance(random, seconds(3), minutes(5));
+  faults.of(FaultKind::kNodeStop) = disturbance(random, minutes(1), minutes(1));
+  faults.of(FaultKind::kNodeCrash) = disturbance(random, minutes(1), minutes(1));
+  faults.of(FaultKind::kDaemonStop) = disturbance(random, minutes(1), 3 * times.ttl);
+  faults.of(FaultKind::kKeeperStop) = disturbance(random, minutes(2), 3 * times.ttl);
+  faults.of(FaultKind::kWorkerStop) = disturbance(random, minutes(1), 3 * times.ttl);
+  if (random.chance(0.1)) faults.of(FaultKind::kMachinePause) = disturbance(random, minutes(2), 3 * times.ttl);
+  faults.aimed = 0.7 * random.fraction();
+  faults.state_lost = odds(random, 0.5);
+  faults.failover_lag_max = between(random, seconds(1), times.ttl);
+  faults.replica_clock_off = random.up_to(milliseconds(500));
+}
+
 Faults draw_faults(Random& random, const LeaseTimes& times) {
   Faults faults;
   faults.drift_ppm_max = random.chance(0.5) ? 5000 : 50;  // 0.5 %, the most that LEASE.md section 3.6 allows for
   faults.step_delay_max = random.up_to(times.margin() / 8);
   faults.children = draw_child_odds(random, times.margin());
   faults.network = draw_network_odds(random, times);
-  faults.partition = disturbance(random, seconds(30), minutes(3));
-  faults.store_restart = disturbance(random, minutes(2), minutes(1));
-  faults.dependency_flap = disturbance(random, seconds(10), minutes(5));
-  faults.node_stop = disturbance(random, minutes(3), minutes(1));
-  faults.node_crash = disturbance(random, minutes(3), minutes(1));
   faults.second_stop = odds(random, 0.5);
+  draw_disturbances(random, times, faults);
   return faults;
-}
-
-std::string line_of(const char* name, const Disturbance& disturbance) {
-  if (disturbance.every == Duration::zero()) return "";
-  return std::string(" ") + name + "=" + format_duration(disturbance.every) + "/" +
-         format_duration(disturbance.length_max);
 }
 
 std::string line_of(const char* name, double odds_of_it) {
   if (odds_of_it == 0.0) return "";
   return std::string(" ") + name + "=" + std::to_string(odds_of_it);
+}
+
+std::string describe_disturbances(const Faults& faults) {
+  std::string text = "disturbances";
+  for (std::size_t place = 0; place < kFaultKindCount; ++place) {
+    const Disturbance& disturbance = faults.disturbances[place];
+    if (disturbance.every == Duration::zero()) continue;
+    text.append(" ").append(name_of(static_cast<FaultKind>(place))).append("=");
+    text.append(format_duration(disturbance.every)).append("/").append(format_duration(disturbance.length_max));
+  }
+  return text + line_of("second_stop", faults.second_stop) + line_of("aimed", faults.aimed) +
+         line_of("state_lost", faults.state_lost);
 }
 
 std::string describe_children(const ChildOdds& children) {
@@ -168,6 +191,18 @@ std::string describe_network(const NetworkOdds& network) {
 
 }  // namespace
 
+const char* name_of(FaultKind kind) {
+  constexpr std::array<const char*, kFaultKindCount> kNames{
+      "partition",   "store_restart",   "store_data_loss", "store_flush",  "store_failover",
+      "store_step",  "store_two_steps", "dependency_flap", "node_stop",    "node_crash",
+      "daemon_stop", "keeper_stop",     "worker_stop",     "machine_pause"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+bool overlaps_happen(const Faults& faults) {
+  return faults.of(FaultKind::kMachinePause).every > Duration::zero();
+}
+
 bool parse_mutant(const std::string& name, Mutant& mutant) {
   for (const auto& [known, value] : kMutants) {
     if (known != name) continue;
@@ -184,6 +219,7 @@ Options draw_options(const Request& request) {
   options.config = draw_config(random, request.tasks);
   options.calm = request.length / 3;
   options.faults = draw_faults(random, lease_times(options.config.lease));
+  options.fixed_node_id = random.chance(0.5);
   return options;
 }
 
@@ -194,6 +230,7 @@ Faults calm_faults(const Faults& faults) {
   calm.children.run_max = std::min<Duration>(faults.children.run_max, seconds(5));
   calm.children.worker_run_max = faults.children.worker_run_max;
   calm.children.term_delay_max = std::min<Duration>(faults.children.term_delay_max, milliseconds(100));
+  calm.children.workers_stay = faults.children.workers_stay;
   calm.children.kill_delay_max = faults.children.kill_delay_max;
   calm.children.report_delay_max = faults.children.report_delay_max;
   calm.network.usual_max = std::min<Duration>(faults.network.usual_max, milliseconds(10));
@@ -212,10 +249,7 @@ std::string describe(const Options& options) {
          " drain_deadline=" + format_duration(config.scheduler.drain_deadline) +
          " drift_ppm_max=" + std::to_string(faults.drift_ppm_max) +
          " step_delay_max=" + format_duration(faults.step_delay_max) + "\n  " + describe_children(faults.children) +
-         "\n  " + describe_network(faults.network) + "\n  disturbances" + line_of("partition", faults.partition) +
-         line_of("store_restart", faults.store_restart) + line_of("dependency_flap", faults.dependency_flap) +
-         line_of("node_stop", faults.node_stop) + line_of("node_crash", faults.node_crash) +
-         line_of("second_stop", faults.second_stop);
+         "\n  " + describe_network(faults.network) + "\n  " + describe_disturbances(faults);
 }
 
 }  // namespace stargazer::sim

@@ -3,10 +3,12 @@
 // hides what one fault alone does when it is frequent.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
 #include "core/config.h"
+#include "core/lease_rules.h"
 #include "core/random.h"
 #include "sim/timeline.h"
 
@@ -25,13 +27,29 @@ enum class Mutant : std::uint8_t {
 // By name, as on the command line ("two-leaders", …); false for an unknown one.
 bool parse_mutant(const std::string& name, Mutant& mutant);
 
+// The rules that the fakes keep for their part, each of which can be switched off, as LeaseRules.
+struct FakeRules {
+  bool compare_owner = true;  // 1: renew and release compare the holder and its start
+  bool compare_claim = true;  // 3: acquire and recreate compare the epoch and the server
+  bool fuse = true;           // 5
+  bool fence = true;          // 11
+};
+
+// All that is broken on purpose in one run.
+struct Broken {
+  Mutant mutant = Mutant::kNone;
+  LeaseRules rules;
+  FakeRules fakes;
+  bool only_count = false;  // what is found: the run goes on (findings.h)
+};
+
 // What is asked of a run from outside.
 struct Request {
   std::uint64_t seed = 1;
   Duration length = std::chrono::hours(1);
   std::uint32_t nodes = 3;
   std::uint32_t tasks = 20;
-  Mutant mutant = Mutant::kNone;
+  Broken broken;
 };
 
 // How children behave: the probability of each trait, and the longest of each duration.
@@ -42,8 +60,9 @@ struct ChildOdds {
   double dies_by_signal = 0;
   double hangs = 0;  // never ends by itself
   double ignores_term = 0;
-  double closes_early = 0;  // the channel, before the exit
-  double holds_output = 0;  // a descendant keeps the channel open until the host gives it up
+  bool workers_stay = false;  // supervised children end only when asked to
+  double closes_early = 0;    // the channel, before the exit
+  double holds_output = 0;    // a descendant keeps the channel open until the host gives it up
   Duration run_max{};
   Duration worker_run_max{};  // of a supervised worker
   Duration term_delay_max{};
@@ -68,21 +87,41 @@ struct Disturbance {
   Duration length_max{};
 };
 
-// Faults of the lease store and the nodes that need rules which the core does not have yet: a store that forgets its
-// data, a failover to a replica, steps of the store's clock (LEASE.md rules 3, 6, 7), and nodes that are paused (the
-// fuse, LEASE.md section 3.7). LEASE.md section 3.8 shows that without these rules each of them overlaps two leaders,
-// so they are no part of the default swarm; StoreServer has the switch for the first.
+enum class FaultKind : std::uint8_t {
+  kPartition,      // a node is cut off from the store, one way or both
+  kStoreRestart,   // with its data; away for length
+  kStoreDataLoss,  // likewise, without its data
+  kStoreFlush,     // all data gone, but the server is the same
+  kStoreFailover,  // a replica takes over without the last writes
+  kStoreStep,      // of the store's wall clock; length is how far, either way
+  kStoreTwoSteps,  // back, and forward by as much within a few seconds
+  kDependencyFlap,
+  kNodeStop,      // in order, then started anew after length
+  kNodeCrash,     // kill -9, likewise
+  kDaemonStop,    // SIGSTOP, SIGCONT after length
+  kKeeperStop,    // likewise, of the keepers of a node's workers
+  kWorkerStop,    // likewise, of the workers
+  kMachinePause,  // the machine stands still and does not notice
+};
+inline constexpr std::size_t kFaultKindCount = 14;
+
+// "partition", …
+const char* name_of(FaultKind kind);
+
 struct Faults {
   std::int64_t drift_ppm_max = 0;
   Duration step_delay_max{};  // how late a node's event loop may come round
   ChildOdds children;
   NetworkOdds network;
-  Disturbance partition;
-  Disturbance store_restart;  // with its data
-  Disturbance dependency_flap;
-  Disturbance node_stop;   // in order, then started anew after up to length_max
-  Disturbance node_crash;  // kill -9, likewise
-  double second_stop = 0;  // a stop is hurried by another one
+  std::array<Disturbance, kFaultKindCount> disturbances;
+  double second_stop = 0;        // a stop is hurried by another one
+  double aimed = 0;              // a fault of a node befalls the leader, instead of any
+  double state_lost = 0;         // a node that comes back has lost its state directory
+  Duration failover_lag_max{};   // what a replica may not know
+  Duration replica_clock_off{};  // the clock of another host, either way, at most
+
+  Disturbance& of(FaultKind kind) { return disturbances[static_cast<std::size_t>(kind)]; }
+  const Disturbance& of(FaultKind kind) const { return disturbances[static_cast<std::size_t>(kind)]; }
 };
 
 struct Options {
@@ -90,6 +129,11 @@ struct Options {
   Config config;    // of every node; node.id is set by each
   Duration calm{};  // the last part of the run, without faults
   Faults faults;
+  Duration boot_spread = std::chrono::seconds(5);  // within which the nodes start, and then connect
+  bool fixed_node_id = false;                      // a node has the same id in every life
+  // How soon after the last fault workers of the lease are active again (I6, I7), in the calm and wherever no fault
+  // happens for so long; zero: that is not looked at.
+  Duration recovery_max{};
 };
 
 // The configuration passes check_relations; a run that was drawn otherwise counts as a violation.
@@ -97,6 +141,9 @@ Options draw_options(const Request& request);
 
 // The faults as they are once calm has come: children work and obey, messages arrive, nothing is disturbed.
 Faults calm_faults(const Faults& faults);
+
+// Whether some fault makes two active sets of workers inevitable: only the fence helps then.
+bool overlaps_happen(const Faults& faults);
 
 // On a few lines: the seed and everything drawn from it.
 std::string describe(const Options& options);

@@ -8,25 +8,28 @@ namespace {
 
 // Every story draws the same jitter.
 constexpr std::uint64_t kSeed = 1;
+// A child of a story dies of KILL within this.
+constexpr Duration kKillLatencyMax = std::chrono::seconds(1);
 
 }  // namespace
 
-Stage::Stage(const Config& config, std::size_t nodes, const std::map<std::string, ChildPlan>& plans, Trace::Sink sink)
+Stage::Stage(const Config& config, std::size_t nodes, bool machines_pause,
+             const std::map<std::string, ChildPlan>& plans, Trace::Sink sink)
     : config_(config),
       registry_(build_registry(config_, [](const Job&) { return std::string(); })),
-      world_(kSeed, Mutant::kNone, std::move(sink)),
-      watch_(world_, nodes, config.redis.has_value()) {
+      world_(kSeed, Broken{}, std::move(sink)),
+      watch_(world_, nodes, config.redis.has_value(), machines_pause) {
   if (config_.redis) server_ = std::make_unique<StoreServer>(world_, config_.lease.ttl, 0);
   for (std::size_t index = 0; index < nodes; ++index) {
     const Rate rate{std::chrono::hours(1), 0};
     nodes_.push_back(std::make_unique<Node>(NodeParts{world_, watch_, server_.get(), config_, registry_}, index, rate,
                                             [&plans](const std::string& name) { return plans.at(name); }));
+    nodes_.back()->checker().set_kill_latency_max(kKillLatencyMax);
   }
 }
 
 void Stage::boot(Node& node) {
-  node.boot();
-  if (config_.redis) node.post(DependencyChanged{Dependency::kRedis, true, ""});
+  node.boot(Duration::zero());
   if (config_.kg) node.post(DependencyChanged{Dependency::kKg, true, ""});
 }
 

@@ -15,8 +15,10 @@ namespace stargazer::sim {
 
 class Stage {
  public:
-  // `plans` says how the children of each task behave from now on; it may change, and must outlive the stage.
-  Stage(const Config& config, std::size_t nodes, const std::map<std::string, ChildPlan>& plans, Trace::Sink sink);
+  // `machines_pause`: two active sets of workers are then no violation. `plans` says how the children of each task
+  // behave from now on; it may change, and must outlive the stage.
+  Stage(const Config& config, std::size_t nodes, bool machines_pause, const std::map<std::string, ChildPlan>& plans,
+        Trace::Sink sink);
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
 

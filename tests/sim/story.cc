@@ -34,6 +34,10 @@ Status Story::carry_out(const std::string& command) {
                                                         {"stop", &Story::stop},
                                                         {"crash", &Story::crash},
                                                         {"boot", &Story::boot},
+                                                        {"sigstop", &Story::stop_daemon},
+                                                        {"sigcont", &Story::continue_daemon},
+                                                        {"pause", &Story::pause_machine},
+                                                        {"resume", &Story::resume_machine},
                                                         {"status", &Story::print_status}};
   StoryLine line(command);
   const auto handler = kHandlers.find(line.verb());
@@ -54,7 +58,9 @@ void Story::take_in(const std::string& line) {
   const std::size_t what = line.find(' ', who) + 1;
   const bool of_lease = line.compare(who, 6, "store ") == 0 || line.compare(what, 6, "lease ") == 0;
   const bool of_channel = line.compare(what, 8, "channel ") == 0;
-  if ((of_lease && !shown_.contains("lease")) || (of_channel && !shown_.contains("channels"))) return;
+  const bool of_write = of_lease && line.find(" write ") != std::string::npos;
+  if (of_write ? !shown_.contains("writes") : of_lease && !shown_.contains("lease")) return;
+  if (of_channel && !shown_.contains("channels")) return;
   lines_.push_back(line);
 }
 
@@ -68,9 +74,11 @@ bool Story::must_not_play(StoryLine& line) const {
 void Story::define_nodes(StoryLine& line) {
   if (!must_not_play(line)) return;
   node_count_ = line.number_word();
+  config_.lease.nodes = node_count_;
   config_.lease.ttl = line.duration("ttl", config_.lease.ttl);
   config_.scheduler.stop_deadline = line.duration("stop_deadline", config_.scheduler.stop_deadline);
   config_.scheduler.max_concurrent_runs = line.number("max_concurrent_runs", config_.scheduler.max_concurrent_runs);
+  machines_pause_ = line.text("pauses", "no") == "yes";
   if (line.text("redis", "yes") == "yes") config_.redis.emplace();
   if (line.text("kg", "no") == "yes") config_.kg.emplace();
 }
@@ -121,6 +129,8 @@ void Story::plan_child(StoryLine& line) {
   plan.dies_of_term_after = line.duration_unless("term", "ignored", Duration::zero());
   plan.dies_of_kill_after = line.duration("kill", Duration::zero());
   plan.channel_after_exit = line.duration_unless("output", "held", Duration::zero());
+  plan.writes_every = line.duration_unless("writes", "", Duration::zero());
+  if (plan.writes_every == Duration::zero()) plan.writes_every.reset();
   plans_[name] = plan;
 }
 
@@ -132,7 +142,8 @@ void Story::start(StoryLine& line) {
   if (!must_not_play(line)) return;
   for (const ConfigProblem& problem : check_relations(config_)) line.fail(problem.key + " " + problem.problem);
   if (!line.status().ok()) return;
-  stage_ = std::make_unique<Stage>(config_, node_count_, plans_, [this](const std::string& text) { take_in(text); });
+  stage_ = std::make_unique<Stage>(config_, node_count_, machines_pause_, plans_,
+                                   [this](const std::string& text) { take_in(text); });
   for (const auto& node : stage_->nodes()) stage_->boot(*node);
   stage_->run(Duration::zero());
 }
@@ -163,17 +174,53 @@ void Story::run(StoryLine& line) {
 void Story::steer_store(StoryLine& line) {
   const std::string what = line.word();
   if (!stage_ || stage_->server() == nullptr) return line.fail("there is no store");
-  if (what == "restart") {
-    const Duration back_in = line.duration("back_in", Duration::zero());
-    return stage_->server()->restart(back_in, line.text("data", "kept") == "lost");
-  }
+  if (what == "restart" || what == "flush" || what == "set-clock" || what == "fail-over")
+    return upset_store(what, line);
+  if (Node* node = take_node(line, true)) steer_way(what, *node, line);
+}
+
+void Story::upset_store(const std::string& what, StoryLine& line) {
+  StoreServer& server = *stage_->server();
+  const Duration back_in = line.duration("back_in", Duration::zero());
+  const Duration lag = line.duration("lag", Duration::zero());
+  const Duration forward = line.duration("forward", Duration::zero());
+  const Duration back = line.duration("back", Duration::zero());
+  if (what == "restart") return server.restart(back_in, line.text("data", "kept") == "lost");
+  if (what == "fail-over") return server.fail_over(back_in, lag, Duration::zero());
+  if (what == "flush") return server.flush();
+  server.step_clock(forward - back);
+}
+
+void Story::steer_way(const std::string& what, Node& node, StoryLine& line) {
+  if (what == "drop-requests") return node.store().drop_requests(true);
+  if (what == "drop-replies") return node.store().drop_replies(true);
+  if (what == "delay-requests") return node.store().delay_requests(line.duration_word());
+  if (what != "pass") return line.fail("no such thing can happen to a store: " + what);
+  node.store().drop_requests(false);
+  node.store().drop_replies(false);
+  node.store().delay_requests(Duration::zero());
+}
+
+void Story::stop_daemon(StoryLine& line) {
+  if (Node* node = take_node(line, true)) node->stop_daemon(true);
+}
+
+void Story::continue_daemon(StoryLine& line) {
   Node* node = take_node(line, true);
   if (node == nullptr) return;
-  if (what == "drop-requests") return node->store().drop_requests(true);
-  if (what == "drop-replies") return node->store().drop_replies(true);
-  if (what != "pass") return line.fail("allowed are restart, drop-requests, drop-replies, pass");
-  node->store().drop_requests(false);
-  node->store().drop_replies(false);
+  node->stop_daemon(false);
+  stage_->run(Duration::zero());
+}
+
+void Story::pause_machine(StoryLine& line) {
+  if (Node* node = take_node(line, true)) node->pause_machine(true);
+}
+
+void Story::resume_machine(StoryLine& line) {
+  Node* node = take_node(line, true);
+  if (node == nullptr) return;
+  node->pause_machine(false);
+  stage_->run(Duration::zero());
 }
 
 void Story::change_dependency(StoryLine& line) {

@@ -39,6 +39,12 @@ class Story {
   void start(StoryLine& line);
   void run(StoryLine& line);
   void steer_store(StoryLine& line);
+  void upset_store(const std::string& what, StoryLine& line);
+  void steer_way(const std::string& what, Node& node, StoryLine& line);
+  void stop_daemon(StoryLine& line);
+  void continue_daemon(StoryLine& line);
+  void pause_machine(StoryLine& line);
+  void resume_machine(StoryLine& line);
   void change_dependency(StoryLine& line);
   void stop(StoryLine& line);
   void crash(StoryLine& line);
@@ -52,6 +58,7 @@ class Story {
 
   Config config_;
   std::uint32_t node_count_ = 1;
+  bool machines_pause_ = false;
   std::map<std::string, ChildPlan> plans_;
   std::set<std::string> shown_;
   std::vector<std::string> lines_;

@@ -21,6 +21,7 @@ std::string event_text(const Event& event, const Supervisor& supervisor) {
   if (event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded) {
     text += std::string(" outcome=") + name_of(event.outcome) + " duration=" + format_duration(event.duration);
   }
+  if (event.epoch != 0) text += " epoch=" + std::to_string(event.epoch);
   if (event.delay != Duration::zero()) text += " delay=" + format_duration(event.delay);
   if (!event.detail.empty()) text += " detail=\"" + event.detail + "\"";
   return text;
@@ -44,7 +45,7 @@ void Trace::line(std::string_view who, std::string_view what) const {
 }
 
 void Verdict::violated(std::string_view who, std::string_view invariant) {
-  if (!ok()) return;
+  if (muted_ || !ok()) return;
   violation_ = clock_text(timeline_.now());
   violation_.append(" ").append(who).append(": ").append(invariant);
 }

@@ -55,9 +55,12 @@ class Verdict {
   bool ok() const { return violation_.empty(); }
   const std::string& violation() const { return violation_; }
   void violated(std::string_view who, std::string_view invariant);
+  // Overlooks everything from now on.
+  void mute() { muted_ = true; }
 
  private:
   const Timeline& timeline_;
+  bool muted_ = false;
   std::string violation_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/random.h"
+#include "sim/findings.h"
 #include "sim/options.h"
 #include "sim/timeline.h"
 #include "sim/trace.h"
@@ -9,8 +10,10 @@
 namespace stargazer::sim {
 
 struct World {
-  World(std::uint64_t seed, Mutant broken, Trace::Sink sink)
-      : random(seed), mutant(broken), trace(timeline, std::move(sink)), verdict(timeline) {}
+  World(std::uint64_t seed, const Broken& wrong, Trace::Sink sink)
+      : random(seed), broken(wrong), trace(timeline, std::move(sink)), verdict(timeline), findings(verdict) {
+    if (broken.only_count) findings.only_count();
+  }
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
@@ -22,9 +25,10 @@ struct World {
 
   Timeline timeline;
   Random random;
-  Mutant mutant;
+  Broken broken;
   Trace trace;
   Verdict verdict;
+  Findings findings;
 };
 
 }  // namespace stargazer::sim

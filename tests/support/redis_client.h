@@ -48,7 +48,8 @@ class RedisClient {
   };
 
   RedisClient(Loop& loop, RedisTarget target, Redis::Options options = patient_options())
-      : loop_(loop), redis(loop.get(), std::move(target), options, [this](bool reachable, const std::string& cause) {
+      : loop_(loop),
+        redis(loop.get(), std::move(target), std::move(options), [this](bool reachable, const std::string& cause) {
           states.push_back({reachable, cause});
         }) {}
   ~RedisClient() { close(); }

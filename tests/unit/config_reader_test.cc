@@ -45,6 +45,16 @@ TEST_CASE("each single mistake is one line with its place, key, cause and what i
       {"[feed]\nbacklog = 1000001\n", "from 0 to 1000000"},
       {"[feed]\nbacklog = -1\n", "is -1, allowed is an integer from 0"},
       {"[feed]\nunits = \"stargazer\"\n", "feed.units: is a string, allowed is an array of strings"},
+      {"[redis]\nsentinels = [\"h:1\", \"[::1]\"]\nmaster_name = \"m\"\n",
+       "a.toml:2:1: redis.sentinels: item 2: the port is not a number from 1 to 65535, allowed is \"host:port\", an "
+       "IPv6 "
+       "address in brackets"},
+      {"[redis]\nsentinels = [\"::1:26379\"]\n", "redis.sentinels: item 1: the host is empty or too long, allowed is"},
+      {"[redis]\nsentinels = [\"hunter2 :1\"]\n", "item 1: the host has a character that no host has"},
+      {"[redis]\nsentinels = [\"h:1\"]\n", "a.toml:2:1: redis.sentinels: needs redis.master_name as well"},
+      {"[redis]\nmaster_name = \"m\"\n", "a.toml:2:1: redis.master_name: needs redis.sentinels as well"},
+      {"[redis]\nmaster_name = \"a b\"\n", "redis.master_name: is not a name"},
+      {"[lease]\nreplicas = 101\n", "lease.replicas: is 101, allowed is an integer from 0 to 100"},
       {"[feed]\nunits = [1]\n", "feed.units: item 1: is an integer, allowed is a string"},
       {"[feed]\nunits = [\"\"]\n", "feed.units: names a unit that is empty"},
       {"[feed]\ndirectory = \"var\"\n", "is not an absolute path"},

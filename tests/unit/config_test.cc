@@ -120,6 +120,19 @@ TEST_CASE("a section that leans on another needs it", "[config]") {
   CHECK(keys_of(config) == Keys{"bot_runner.provider"});
 }
 
+TEST_CASE("sentinels and the master's name need each other", "[config]") {
+  Config config;
+  config.redis = RedisConfig{};
+  config.redis->sentinels = {"a:1"};
+  CHECK(keys_of(config) == Keys{"redis.sentinels"});
+  CHECK(check_relations(config)[0].problem.find("redis.master_name") != std::string::npos);
+  config.redis->master_name = "mymaster";
+  CHECK(keys_of(config).empty());
+  config.redis->sentinels.clear();
+  CHECK(keys_of(config) == Keys{"redis.master_name"});
+  CHECK(check_relations(config)[0].problem.find("redis.sentinels") != std::string::npos);
+}
+
 TEST_CASE("a flag is as true as Python says", "[config]") {
   for (const FlagValue& value : {FlagValue(true), FlagValue(std::int64_t{-1}), FlagValue(0.5), FlagValue("no")}) {
     CHECK(truthy(value));

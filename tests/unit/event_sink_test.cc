@@ -318,3 +318,34 @@ TEST_CASE("an event that Redis refuses is dropped with its reason, and the next 
   fixture.wait_until_published(1);
   CHECK(fixture.published_numbers() == std::vector<int>{2});
 }
+
+TEST_CASE("an event in the name of the current term is published whole", "[event_sink]") {
+  Fixture fixture;
+  fixture.client.wait_until_reachable();
+  CHECK(fixture.client.ask({"SET", "lease", "n"}).ok());
+  CHECK(fixture.client.ask({"HSET", term_key("lease"), "epoch", "7"}).ok());
+  Subscriber subscriber(fixture.loop, fixture.client.redis.target(), "stargazer:observability");
+  fixture.sink.publish(numbered(42), Fence{"lease", "n", 7});
+  const Json message = Json::parse(subscriber.next_message());
+  CHECK(message["preview"] == "42");
+  fixture.wait_until_published(1);
+  const std::string key = fixture.keys().at(0);
+  CHECK(key == "obs:" + message["id"].get<std::string>());
+  CHECK(fixture.hash(key).size() == 10);
+  CHECK(fixture.client.ask({"PTTL", key})->integer > 6 * 86'400'000LL);
+}
+
+TEST_CASE("an event in the name of a term that is over is counted and not published", "[event_sink]") {
+  Fixture fixture;
+  fixture.client.wait_until_reachable();
+  CHECK(fixture.client.ask({"SET", "lease", "other"}).ok());
+  CHECK(fixture.client.ask({"HSET", term_key("lease"), "epoch", "8"}).ok());
+  fixture.sink.publish(numbered(1), Fence{"lease", "n", 7});
+  fixture.sink.publish(numbered(2));
+  fixture.wait_until_published(1);
+  CHECK(fixture.sink.fenced_count() == 1);
+  CHECK(fixture.sink.dropped_count() == 0);
+  CHECK(fixture.sink.in_flight_count() == 0);
+  CHECK(fixture.sink.last_error().find("FENCED the term of epoch 7 is over: the lease is held by other") == 0);
+  CHECK(fixture.published_numbers() == std::vector<int>{2});
+}

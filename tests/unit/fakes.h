@@ -33,18 +33,29 @@ class FakeClock : public Clock {
 
 class FakeLeaseStore : public LeaseStore {
  public:
-  void acquire(LeaseRequestId id) override { record("acquire", id); }
-  void renew(LeaseRequestId id) override { record("renew", id); }
+  void observe(LeaseRequestId id) override { record("observe", id); }
+  void acquire(LeaseRequestId id, const LeaseClaim& claim) override {
+    record("acquire", id);
+    last_claim = claim;
+  }
+  void renew(LeaseRequestId id, std::uint64_t) override { record("renew", id); }
+  void recreate(LeaseRequestId id, const LeaseClaim& claim) override {
+    record("recreate", id);
+    last_claim = claim;
+  }
   void release(LeaseRequestId id) override { record("release", id); }
 
-  // "acquire", "renew" and "release" since the last call, in order.
+  // "observe", "acquire", "renew", "recreate" and "release" since the last call, in order.
   std::vector<std::string> take_requests() { return std::exchange(requests_, {}); }
 
+  std::string last_action;
   LeaseRequestId last_id = 0;
+  LeaseClaim last_claim;
 
  private:
   void record(const char* action, LeaseRequestId id) {
     requests_.emplace_back(action);
+    last_action = action;
     last_id = id;
   }
 
@@ -61,12 +72,14 @@ class FakeWorkerHost : public WorkerHost {
   }
   void stop(RunId run, StopSignal signal) override { record(signal == StopSignal::kKill ? "KILL" : "TERM", run); }
   void close_channel(RunId run) override { record("close", run); }
+  void extend_fuse(Instant when) override { fuse = when; }
 
   // "spawn NAME 1", "TERM 1", "KILL 1", "close 1" since the last call, in order.
   std::vector<std::string> take_calls() { return std::exchange(calls_, {}); }
 
   std::string refusal;  // unless empty: no worker can be started, for this cause
   std::vector<SpawnRequest> spawned;
+  Instant fuse = kNever;  // as it was last moved
 
  private:
   void record(const std::string& call, RunId run) { calls_.push_back(call + " " + std::to_string(run.number)); }

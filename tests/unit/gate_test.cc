@@ -57,9 +57,9 @@ TEST_CASE("a task of the leader runs on the leader only", "[gate]") {
   const TaskConfig task = task_that_needs({}, RunOn::kLeader);
   CHECK_FALSE(gates.open(task));
   CHECK(gates.closed_reason(task, at(0s)) == "this node is not the leader");
-  gates.set_leader(true);
+  gates.set_leader(true, true);
   CHECK(gates.open(task));
-  gates.set_leader(false);
+  gates.set_leader(false, true);
   CHECK_FALSE(gates.open(task));
 }
 

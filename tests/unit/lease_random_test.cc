@@ -20,8 +20,8 @@ using Answer = LeaseReply::Answer;
 const LeaseTimes kTimes = lease_times(LeaseConfig{});
 
 bool quiet(const LeaseEffects& effects) {
-  return !effects.gained && !effects.lost && !effects.kill_workers && !effects.released && effects.failure.empty() &&
-         effects.new_holder.empty() && !effects.request;
+  return !effects.gained && !effects.recreated && effects.hold_off.empty() && !effects.lost && !effects.kill_workers &&
+         !effects.released && effects.failure.empty() && effects.new_holder.empty() && !effects.request;
 }
 
 // A node among a store's moods. It is stepped only when it asked to be or when something arrives, and the rules of
@@ -60,7 +60,7 @@ class RandomContest {
   void check_nothing_before(Instant next) {
     if (next <= now_) return;
     Lease copy = lease_;
-    REQUIRE(quiet(copy.advance(next - 1ns, workers_gone())));
+    REQUIRE(quiet(copy.advance(next - 1ns, workers_gone(), 0, random_)));
     REQUIRE(copy.next_wake() == lease_.next_wake());
   }
 
@@ -68,7 +68,7 @@ class RandomContest {
 
   void step() {
     if (workers_end_ == kNever && dying_) working_ = dying_ = false;
-    const LeaseEffects effects = lease_.advance(now_, workers_gone());
+    const LeaseEffects effects = lease_.advance(now_, workers_gone(), 0, random_);
     if (effects.gained) {
       ++gains;
       working_ = true;
@@ -94,14 +94,28 @@ class RandomContest {
     reply_.reset();
     if (random_.chance(0.3)) return;  // lost
     constexpr std::array kAnswers{Answer::kGranted, Answer::kGranted, Answer::kGranted,
-                                  Answer::kHeld,    Answer::kMissing, Answer::kFailed};
+                                  Answer::kHeld,    Answer::kFree,    Answer::kFailed};
     const Answer answer = kAnswers.at(random_.below(kAnswers.size()));
-    reply_ = LeaseReply{request.id, answer, "other", random_.up_to(30s), "LOADING"};
+    reply_ = LeaseReply{request.id, answer, facts(answer), "LOADING"};
     reply_at_ = now_ + random_.up_to(3s);
   }
 
+  // Of a store that is restarted now and then and forgets some of what it knew.
+  LeaseFacts facts(Answer answer) {
+    LeaseFacts facts;
+    if (answer == Answer::kHeld) facts.holder = "other";
+    if (answer == Answer::kGranted) facts.holder = "this";
+    facts.own = answer == Answer::kGranted || (answer == Answer::kHeld && random_.chance(0.1));
+    facts.remaining = random_.up_to(30s);
+    facts.epoch = random_.below(3);
+    facts.released_by = random_.chance(0.5) ? "other" : "";
+    facts.store_time = now_.time_since_epoch() + (random_.chance(0.1) ? random_.up_to(40s) : Duration::zero());
+    facts.server = random_.chance(0.05) ? "run-b" : "run-a";
+    return facts;
+  }
+
   Random random_;
-  Lease lease_{kTimes, true};
+  Lease lease_{{kTimes, true, false, {}, {}}};
   Instant now_{};
   Instant sent_at_{};
   Instant granted_at_{};

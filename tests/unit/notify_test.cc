@@ -59,7 +59,7 @@ class NotifyFixture {
 
 TEST_CASE("systemd is told of readiness, of a status that changed, and of stopping", "[notify]") {
   NotifyFixture fixture;
-  Notify notify(&fixture.loop);
+  Notify notify(&fixture.loop, [] { return true; });
   notify.ready();
   notify.status("leader, 1 running");
   notify.status("leader, 1 running");
@@ -75,7 +75,7 @@ TEST_CASE("the watchdog is pinged from the loop for as long as systemd asks for 
   NotifyFixture fixture;
   setenv("WATCHDOG_USEC", "20000", 1);
   setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
-  Notify notify(&fixture.loop);
+  Notify notify(&fixture.loop, [] { return true; });
   CHECK(fixture.take().empty());
   for (std::size_t pings = 0; pings < 3;) {
     uv_run(&fixture.loop, UV_RUN_ONCE);
@@ -89,13 +89,28 @@ TEST_CASE("the watchdog is pinged from the loop for as long as systemd asks for 
   fixture.take();
 }
 
+TEST_CASE("a daemon that is not healthy does not ping", "[notify]") {
+  NotifyFixture fixture;
+  setenv("WATCHDOG_USEC", "20000", 1);
+  setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);
+  int asked = 0;
+  Notify notify(&fixture.loop, [&asked] { return ++asked > 3; });
+  while (asked < 3) uv_run(&fixture.loop, UV_RUN_ONCE);
+  CHECK(fixture.take().empty());
+  while (fixture.take().empty()) uv_run(&fixture.loop, UV_RUN_ONCE);
+  CHECK(asked > 3);
+  notify.close();
+  uv_run(&fixture.loop, UV_RUN_DEFAULT);
+  fixture.take();
+}
+
 TEST_CASE("another process's watchdog, or none, is not pinged", "[notify]") {
   NotifyFixture fixture;
   if (GENERATE(true, false)) {
     setenv("WATCHDOG_USEC", "20000", 1);
     setenv("WATCHDOG_PID", std::to_string(getppid()).c_str(), 1);
   }
-  Notify notify(&fixture.loop);
+  Notify notify(&fixture.loop, [] { return true; });
   CHECK(uv_loop_alive(&fixture.loop) == 0);
   notify.close();
   uv_run(&fixture.loop, UV_RUN_DEFAULT);
@@ -104,7 +119,7 @@ TEST_CASE("another process's watchdog, or none, is not pinged", "[notify]") {
 TEST_CASE("without systemd nothing is told and nothing fails", "[notify]") {
   NotifyFixture fixture;
   unsetenv("NOTIFY_SOCKET");
-  Notify notify(&fixture.loop);
+  Notify notify(&fixture.loop, [] { return true; });
   notify.ready();
   notify.status("text");
   notify.stopping();

@@ -140,3 +140,30 @@ TEST_CASE("the table's user name and password file win over the URL's", "[redis_
     CHECK(redis_target(config).error().message().rfind("redis.url: ", 0) == 0);
   }
 }
+
+TEST_CASE("sentinels take the place of the URL's host", "[redis_target]") {
+  RedisConfig config;
+  config.url = GENERATE(as<std::string>(), "redis://:sesame@h:1/3", "unix:///run/redis.sock?db=3");
+  config.sentinels = {"one.example.org:26379", "[::1]:26380"};
+  config.master_name = "mymaster";
+  const auto target = redis_target(config);
+  REQUIRE(target.ok());
+  CHECK(target->sentinels == std::vector<HostPort>{{"one.example.org", 26379}, {"::1", 26380}});
+  CHECK(target->host.empty());
+  CHECK(target->unix_path.empty());
+  CHECK(target->database == 3);
+  CHECK(target->shown() == "mymaster/3");
+  CHECK_FALSE(target->master->get().has_value());
+
+  config.sentinels.emplace_back("h");
+  CHECK(redis_target(config).error().message() == "redis.sentinels: port is not a number from 1 to 65535");
+}
+
+TEST_CASE("the copies of a target share where the master was found", "[redis_target]") {
+  RedisConfig config;
+  config.sentinels = {"h:1"};
+  const auto target = redis_target(config);
+  const RedisTarget copy = *target;
+  copy.master->set({"10.0.0.1", 6379});
+  CHECK(target->master->get() == HostPort{"10.0.0.1", 6379});
+}

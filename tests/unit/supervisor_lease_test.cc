@@ -97,18 +97,122 @@ TEST_CASE("only the leader runs supervised workers and the leader's tasks", "[su
   node.start();
   CHECK(node.take_calls() == Lines{"spawn b 1"});
   CHECK(node.take_lines() == Lines{"run_started b 1", "task_held a: this node is not the leader"});
-  CHECK(node.why(2) == "this node is not the leader");
+  CHECK(node.why(2) == "this node is not the leader: Redis has not been asked for the lease yet");
   node.post(DependencyChanged{Dependency::kRedis, true, ""});
   node.step();
-  CHECK(node.store.take_requests() == Lines{"acquire"});
+  CHECK(node.store.take_requests() == Lines{"observe"});
   node.answer(Answer::kHeld, "other");
   CHECK(node.take_lines() == Lines{"dependency_up redis", "lease_held_by_other: other"});
+  CHECK(node.why(2) == "this node is not the leader: the lease is held by other");
 
-  node.run_until(10s);
+  node.post(LeaseAnnounced{});
+  node.step();
+  node.run_until(100ms);
+  CHECK(node.store.take_requests() == Lines{"observe"});
+  node.reply(Answer::kFree, "", "other");
   CHECK(node.store.take_requests() == Lines{"acquire"});
   node.answer(Answer::kGranted);
   CHECK(node.take_lines() == Lines{"lease_gained", "run_started a 2", "worker_started w 3"});
   CHECK(node.take_calls() == Lines{"spawn a 2", "spawn w 3"});
+  for (const std::size_t of_lease : {1U, 2U}) {
+    CHECK(node.host.spawned.at(of_lease).epoch == 8);
+    CHECK(node.host.spawned.at(of_lease).fuse == at(25100ms));
+  }
+  CHECK(node.host.spawned.at(0).epoch == 0);
+  CHECK(node.host.spawned.at(0).fuse == kNever);
+}
+
+TEST_CASE("a renewal moves the fuse of what runs in the lease's name, and nothing else does", "[supervisor]") {
+  TestNode node(lease_config());
+  node.become_leader();
+  CHECK(node.host.fuse == kNever);
+  node.run_until(10s);
+  node.answer(Answer::kGranted);
+  CHECK(node.host.fuse == at(35s));
+  node.run_until(20s);
+  node.answer(Answer::kHeld, "other");
+  CHECK(node.host.fuse == at(35s));
+}
+
+TEST_CASE("a worker that its fuse has ended did not crash", "[supervisor]") {
+  TestNode node(contested(with_worker()));
+  node.become_leader();
+  node.forget();
+  node.clock.time = at(60s);
+  node.end(1, {0, 9});
+  CHECK(node.take_lines() == Lines{"worker_ended w 1 cancelled: its fuse has burnt: the lease was not renewed in time",
+                                   "lease_lost: not renewed for 60 s"});
+  CHECK(node.supervisor->status().at(0).failure_count == 0);
+}
+
+TEST_CASE("a worker of the lease that outlives every deadline is an emergency", "[supervisor]") {
+  TestNode node(contested(with_worker()));
+  node.become_leader();
+  node.run_until(30s - 1ns);
+  CHECK_FALSE(node.supervisor->lease_overdue());
+  node.run_until(30s);
+  CHECK(node.supervisor->lease_overdue());
+  node.end(1, {0, 9});
+  CHECK_FALSE(node.supervisor->lease_overdue());
+}
+
+TEST_CASE("a candidate that holds off says so, and what it remembers is what it has seen", "[supervisor]") {
+  TestNode node(lease_config(), {0, "n", {}, false, {}, {}});
+  node.start();
+  node.post(DependencyChanged{Dependency::kRedis, true, ""});
+  node.step();
+  node.forget();
+  node.reply(Answer::kFree, "", "old");
+  const std::vector<Event> events = node.take_events();
+  REQUIRE(events.size() == 1);
+  CHECK(events[0].kind == EventKind::kLeaseHoldOff);
+  CHECK(events[0].delay == 30s);
+  CHECK(node.supervisor->lease_memory() == LeaseMemory{7, "run-a"});
+}
+
+TEST_CASE("a new leader runs what once a cluster is run only when it knows the last ends", "[supervisor]") {
+  TestNode node(lease_config(), {0, "n", {}, true, {7, "run-a"}, {}});
+  node.start();
+  node.forget();
+  node.post(DependencyChanged{Dependency::kRedis, true, ""});
+  node.step();
+  node.answer(Answer::kGranted);
+  CHECK(node.take_calls() == Lines{"spawn w 2"});
+  CHECK(node.why(0).ends_with("but Redis has not said yet when the cluster last ran it"));
+  const WallTime wall_now = node.clock.wall_time;
+  SECTION("and waits for the rest of the interval") {
+    node.post(LastEndsLearnt{{{"a", wall_now - 20s}, {"b", wall_now}}});
+    node.step();
+    CHECK(node.take_calls().empty());
+    CHECK(node.why(0) == "waits, next run in 40 s");
+    node.run_until(5s);
+    node.post(LastEndsLearnt{{{"a", wall_now}}});  // twice in one term: the first counts
+    node.step();
+    node.run_until(9s);
+    CHECK(node.why(0) == "waits, next run in 31 s");
+  }
+  SECTION("at once when it is due") {
+    const WallTime end = GENERATE_COPY(wall_now - 61s, wall_now + 1h);
+    node.post(LastEndsLearnt{{{"a", end}}});
+    node.step();
+    CHECK(node.take_calls() == Lines{"spawn a 3"});
+  }
+  SECTION("at once when nobody ever ran it") {
+    node.post(LastEndsLearnt{});
+    node.step();
+    CHECK(node.take_calls() == Lines{"spawn a 3"});
+  }
+}
+
+TEST_CASE("the key of a leader that vanishes is set again", "[supervisor]") {
+  TestNode node(lease_config());
+  node.become_leader();
+  node.run_until(10s);
+  node.forget();
+  node.reply(Answer::kFree, "", "");
+  CHECK(node.store.take_requests() == Lines{"recreate"});
+  node.answer(Answer::kGranted);
+  CHECK(node.take_lines() == Lines{"lease_recreated"});
 }
 
 TEST_CASE("a lost lease stops what runs in its name, and a regained one starts it again", "[supervisor]") {
@@ -119,7 +223,7 @@ TEST_CASE("a lost lease stops what runs in its name, and a regained one starts i
   CHECK(node.store.take_requests() == Lines{"renew"});
   node.answer(Answer::kHeld, "other");
   CHECK(node.take_calls() == Lines{"TERM 2", "TERM 3"});
-  CHECK(node.take_lines() == Lines{"lease_held_by_other: other", "lease_lost: lost to other"});
+  CHECK(node.take_lines() == Lines{"lease_lost: lost to other"});
   CHECK(node.supervisor->status().at(1).running);  // a task of every node goes on
 
   node.end(2, kTerminated);
@@ -130,12 +234,13 @@ TEST_CASE("a lost lease stops what runs in its name, and a regained one starts i
   CHECK(node.supervisor->status().at(0).failure_count == 0);
   CHECK(node.supervisor->status().at(2).failure_count == 0);
 
-  node.run_until(20s);
-  REQUIRE(node.store.take_requests() == Lines{"acquire"});
+  node.run_until(11s);
+  REQUIRE(node.store.take_requests() == Lines{"observe"});
+  node.reply(Answer::kFree, "", "other");
   node.answer(Answer::kGranted);
   CHECK(node.take_calls() == Lines{"spawn w 4"});  // the task waits for its interval
-  node.run_until(29s);
-  CHECK(node.why(0) == "waits, next run in 41 s");
+  node.run_until(20s);
+  CHECK(node.why(0) == "waits, next run in 50 s");
 }
 
 TEST_CASE("an unrenewed leader stops its workers at the soft stop and kills them at the hard kill", "[supervisor]") {
@@ -199,6 +304,5 @@ TEST_CASE("a worker that ends in the step in which the lease is lost ended by it
   node.post_end(1, kExit1);
   node.answer(Answer::kHeld, "other");
   CHECK(node.take_calls().empty());
-  CHECK(node.take_lines() ==
-        Lines{"worker_ended w 1 failed: exit code 1", "lease_held_by_other: other", "lease_lost: lost to other"});
+  CHECK(node.take_lines() == Lines{"worker_ended w 1 failed: exit code 1", "lease_lost: lost to other"});
 }

@@ -200,7 +200,7 @@ TEST_CASE("inputs for runs and requests that nobody knows are ignored", "[superv
   node.start();
   node.forget();
   node.post_end(99);
-  node.post(LeaseReply{77, Answer::kGranted, "", {}, ""});
+  node.post(LeaseReply{77, Answer::kGranted, {}, ""});
   node.step();
   node.end(1);
   node.end(1);

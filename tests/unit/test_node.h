@@ -76,7 +76,7 @@ inline Config lease_config() {
 // One node on scripted seams. With [redis] it contends for the lease; otherwise it is standalone.
 class TestNode {
  public:
-  explicit TestNode(Config config, SupervisorOptions options = {0, "n", {}}) {
+  explicit TestNode(Config config, SupervisorOptions options = {0, "n", {}, false, {7, "run-a"}, {}}) {
     if (config.redis) contests_ = true;
     Registry registry = build_registry(config, [](const Job&) { return std::string(); });
     clock.wall_time = WallTime(std::chrono::hours(500'000));
@@ -113,13 +113,24 @@ class TestNode {
     post_end(run, status);
     step();
   }
-  // The reply to the last request to the store, now.
+  // The reply to the last request to the store, now. A node that only looked is first let see that it may take the
+  // lease, so that it asks for what it is then granted.
   void answer(Answer answer, const std::string& holder = "") {
+    if (answer == Answer::kGranted && store.last_action == "observe") reply(Answer::kFree, "", "old");
+    reply(answer, holder, "");
+  }
+  void reply(Answer answer, const std::string& holder, const std::string& released_by) {
     LeaseReply reply;
     reply.id = store.last_id;
     reply.answer = answer;
-    reply.holder = holder;
-    reply.remaining = holder.empty() ? std::chrono::seconds(0) : std::chrono::seconds(30);
+    reply.facts.holder = answer == Answer::kGranted ? "this" : holder;
+    reply.facts.own = answer == Answer::kGranted;
+    reply.facts.remaining = reply.facts.holder.empty() ? std::chrono::seconds(0) : std::chrono::seconds(30);
+    if (answer == Answer::kGranted && store.last_action == "acquire") ++epoch;
+    reply.facts.epoch = epoch;
+    reply.facts.released_by = released_by;
+    reply.facts.store_time = std::chrono::seconds(1000) + clock.time.time_since_epoch();
+    reply.facts.server = "run-a";
     post(reply);
     step();
   }
@@ -150,6 +161,7 @@ class TestNode {
   }
   std::string why(std::size_t place = 0) const { return supervisor->status().at(place).why; }
 
+  std::uint64_t epoch = 7;  // that the store knows
   FakeClock clock;
   FakeLeaseStore store;
   FakeWorkerHost host;

@@ -81,7 +81,8 @@ inline std::vector<std::string> python(const std::string& program) {
 
 class WorkerHostFixture {
  public:
-  explicit WorkerHostFixture(std::size_t line_bytes_max = 16384) {
+  explicit WorkerHostFixture(std::size_t line_bytes_max = 16384, KeeperSetup keeper = {}) {
+    signal(SIGPIPE, SIG_IGN);
     REQUIRE(uv_loop_init(&loop_) == 0);
     UvWorkerHost::Callbacks callbacks;
     callbacks.post = [this](Input input) { take(std::move(input)); };
@@ -100,8 +101,8 @@ class WorkerHostFixture {
     };
     callbacks.stop_native = [this](RunId run) { native_stopped.push_back(run); };
     callbacks.orphans_killed = [this](std::size_t count) { orphans_killed += count; };
-    host =
-        std::make_unique<UvWorkerHost>(&loop_, UvWorkerHost::Options{line_bytes_max, "node-1"}, std::move(callbacks));
+    host = std::make_unique<UvWorkerHost>(&loop_, UvWorkerHost::Options{line_bytes_max, "node-1", std::move(keeper)},
+                                          std::move(callbacks));
   }
 
   // Whatever the test did: nothing is left of its processes, and every handle can be closed.
@@ -128,7 +129,7 @@ class WorkerHostFixture {
 
   Status try_start(RunId run, const Job& job) {
     const std::string id_text = run_id_text(run);
-    return host->spawn({run, id_text, "task-1", &job, &environment, &working_directory});
+    return host->spawn({run, id_text, "task-1", &job, &environment, &working_directory, epoch, fuse});
   }
 
   // REQUIRE: it starts.
@@ -190,6 +191,8 @@ class WorkerHostFixture {
   std::size_t orphans_killed = 0;
   Environment environment;
   std::string working_directory;
+  std::uint64_t epoch = 0;
+  Instant fuse = kNever;
 
  private:
   void take(Input input) {
