@@ -21,7 +21,12 @@ Event event_of(EventKind kind, const std::string& detail = "", Outcome outcome =
   event.duration = 1500ms;
   event.delay = 4s;
   event.detail = detail;
+  if (kind == EventKind::kLeaseGained || kind == EventKind::kLeaseRecreated) event.epoch = 9;
   return event;
+}
+
+bool has_delay(EventKind kind) {
+  return kind == EventKind::kWorkerEnded || kind == EventKind::kLeaseRequestFailed || kind == EventKind::kLeaseHoldOff;
 }
 
 struct Expected {
@@ -40,7 +45,7 @@ std::vector<Expected> all_kinds() {
       {event_of(K::kOutputAbandoned), P::kWarning,
        "kg_decay: has ended, but a process it left behind holds its output open; what that still writes is not read"},
       {event_of(K::kWorkerStarted), P::kInfo, "kg_decay: supervised worker started"},
-      {event_of(K::kLeaseGained), P::kNotice, "the lease is held: this node is the leader"},
+      {event_of(K::kLeaseGained), P::kNotice, "the lease is held: this node is the leader, epoch 9"},
       {event_of(K::kLeaseGained, "standalone"), P::kNotice,
        "no Redis is configured: this node is the permanent leader"},
       {event_of(K::kLeaseLost, "it expired"), P::kWarning,
@@ -49,6 +54,11 @@ std::vector<Expected> all_kinds() {
       {event_of(K::kLeaseRequestFailed, "timeout"), P::kWarning,
        "the lease could not be asked for: timeout; next try in 4 s"},
       {event_of(K::kLeaseReleased), P::kInfo, "the lease is released"},
+      {event_of(K::kLeaseHoldOff, "Redis has lost the lease's data"), P::kNotice,
+       "nobody holds the lease, but this node waits 4 s before it takes it, until any worker of the last term is dead: "
+       "Redis has lost the lease's data"},
+      {event_of(K::kLeaseRecreated), P::kWarning,
+       "the lease's key had vanished from Redis; this node still leads and has set it again"},
       {event_of(K::kDependencyDown, "refused"), P::kWarning,
        "kg_decay is unreachable: refused; tasks that need it wait"},
       {event_of(K::kDependencyUp), P::kNotice, "kg_decay is reachable"},
@@ -103,9 +113,8 @@ TEST_CASE("every event is one sentence of the right priority, with its fields", 
     const bool ended = event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded;
     if (ended) fields["OUTCOME"] = name_of(event.outcome);
     if (ended) fields["DURATION_MS"] = "1500";
-    if (event.kind == EventKind::kWorkerEnded || event.kind == EventKind::kLeaseRequestFailed) {
-      fields["DELAY_MS"] = "4000";
-    }
+    if (has_delay(event.kind)) fields["DELAY_MS"] = "4000";
+    if (event.epoch != 0) fields["EPOCH"] = "9";
     if (!event.detail.empty()) fields["REASON"] = event.detail;
     CHECK(fields_of(record) == fields);
   }

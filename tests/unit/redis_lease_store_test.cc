@@ -407,7 +407,8 @@ TEST_CASE("epochs count to the last one that is exact, and not beyond", "[lease_
   SECTION("a claim beyond it") {
     CHECK(node.acquire(kLast + 1).answer == Answer::kFailed);
     CHECK(node.recreate(node.claim(UINT64_MAX)).answer == Answer::kFailed);
-    CHECK(fixture.ask({"DBSIZE"})->integer == 0);
+    CHECK(fixture.ask({"EXISTS", kLeaseKey})->integer == 0);
+    CHECK(fixture.ask({"HKEYS", kTermKey})->elements.size() == 1);
   }
 }
 
@@ -424,8 +425,9 @@ TEST_CASE("a user of Redis who may not do all of it is told what to allow", "[le
   INFO(reply.cause);
   CHECK(reply.answer == Answer::kFailed);
   CHECK(contains(reply.cause, "the ACL of the Redis user must allow the commands EVAL, INFO, TIME"));
-  // Nothing is half done.
-  CHECK(whole.client.ask({"DBSIZE"})->integer == 0);
+  // Nothing is half done: only the birth of the hash is there, which looking at it leaves.
+  CHECK(whole.client.ask({"EXISTS", kLeaseKey})->integer == 0);
+  CHECK(whole.client.ask({"HKEYS", kTermKey})->elements.size() == 1);
 }
 
 TEST_CASE("a check before a destructive act fails in three ways", "[lease_store]") {

@@ -6,8 +6,10 @@
 #include <set>
 #include <sstream>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "io/spawn.h"
+#include "io/worker_rpc.h"
 #include "support/temporary_directory.h"
 #include "unit/worker_host_fixture.h"
 
@@ -193,10 +195,37 @@ TEST_CASE("a worker leads a process group of its own", "[uv_worker_host]") {
   CHECK(told.text() == "True\n");
 }
 
-TEST_CASE("fd 3 is a stream both ways, and what a worker writes to it does no harm", "[uv_worker_host]") {
+TEST_CASE("a line on fd 3 is told, and an answer comes back on it", "[uv_worker_host]") {
   WorkerHostFixture fixture;
-  CHECK(fixture.run_to_end(shell("head -c 1000000 /dev/zero >&3; echo done")).text() == "done\n");
+  fixture.on_request = [&](const ToldRequest& request) { fixture.host->answer(request.run, "got " + request.line); };
+  CHECK(fixture.run_to_end(shell("echo one >&3; read answer <&3; echo \"$answer\"")).text() == "got one\n");
+  REQUIRE(fixture.requests.size() == 1);
+  CHECK_FALSE(fixture.requests[0].cut);
+}
+
+TEST_CASE("what a worker writes to fd 3 does no harm", "[uv_worker_host]") {
+  WorkerHostFixture fixture;
+  CHECK(fixture.run_to_end(shell("head -c 3000000 /dev/zero >&3; echo done")).text() == "done\n");
   CHECK(fixture.told.begin()->second.status.code == 0);
+  REQUIRE(fixture.requests.size() == 1);
+  CHECK(fixture.requests[0].cut);
+  CHECK(fixture.requests[0].line.size() == kRpcLineBytesMax);
+}
+
+TEST_CASE("a worker that does not read its answers gets no more of them", "[uv_worker_host]") {
+  WorkerHostFixture fixture;
+  const TemporaryDirectory folder;
+  const std::string go = folder.path() / "go";
+  REQUIRE(mkfifo(go.c_str(), 0600) == 0);
+  const UniqueFd gate(open(go.c_str(), O_RDWR | O_CLOEXEC));
+  const std::string answer(100'000, 'a');
+  fixture.on_request = [&](const ToldRequest& request) {
+    for (int count = 0; count < 100; ++count) fixture.host->answer(request.run, answer);
+    CHECK(write(gate.get(), "\n", 1) == 1);
+  };
+  // It then finds what fitted into the socket, and behind that the end.
+  const Told& told = fixture.run_to_end(shell("echo one >&3; read go <" + go + "; wc -c <&3"));
+  CHECK(std::stoul(told.text()) < 100 * answer.size());
 }
 
 TEST_CASE("two hundred runs leave no descriptor and no zombie", "[uv_worker_host]") {

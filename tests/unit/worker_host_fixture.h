@@ -19,6 +19,13 @@
 
 namespace stargazer::testing {
 
+// A line that a worker wrote to its fd 3.
+struct ToldRequest {
+  RunId run;
+  std::string line;
+  bool cut = false;
+};
+
 struct ToldLine {
   OutputStream stream{};
   std::string text;
@@ -92,6 +99,10 @@ class WorkerHostFixture {
       } else {
         told[line.run].lines.push_back({line.stream, std::string(line.text), line.cut});
       }
+    };
+    callbacks.request = [this](RunId run, std::string_view line, bool cut) {
+      requests.push_back({run, std::string(line), cut});
+      if (on_request) on_request(requests.back());
     };
     callbacks.output_congested = [this] { return congested && congested(); };
     callbacks.start_native = [this](RunId run, const std::string& name) {
@@ -186,6 +197,8 @@ class WorkerHostFixture {
   std::map<RunId, Told> told;
   std::function<void(const OutputLine&)> on_line;
   std::function<bool()> congested;
+  std::vector<ToldRequest> requests;
+  std::function<void(const ToldRequest&)> on_request;
   std::vector<RunId> native_started;
   std::vector<RunId> native_stopped;
   std::size_t orphans_killed = 0;
