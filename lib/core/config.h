@@ -251,6 +251,10 @@ struct LeaseTimes {
 
   // What is left between the hard kill and the moment another node may win.
   Duration margin() const { return ttl - hard_kill; }
+  // How long after a grant was first seen by another node every worker of it is dead: the hard kill, and a part of the
+  // margin for clocks that run at different speeds and for the time that killing takes. A node that looks often enough
+  // has seen a grant so early that this has passed when the key expires.
+  Duration outlived() const { return hard_kill + margin() * 2 / 5; }
 };
 
 LeaseTimes lease_times(const LeaseConfig& config);

@@ -7,10 +7,9 @@
 namespace stargazer {
 namespace {
 
-// A part of the margin, so that an undetected step of the store's clock cannot use it up.
-constexpr int kToleranceOfMargin = 5;
-// Between two looks of a follower, as a part of the heartbeat.
-constexpr int kPollOfHeartbeat = 3;
+// Between two looks of a follower at the most: three tenths of the heartbeat, which by default is what is left between
+// LeaseTimes::outlived and the ttl.
+constexpr int kPollTenthsOfHeartbeat = 3;
 // Followers ask at the moment of expiry, this much of the heartbeat apart; and after an announcement, so much.
 constexpr int kExpirySpreadOfHeartbeat = 50;
 constexpr int kAnnouncementSpreadOfHeartbeat = 1000;
@@ -21,8 +20,7 @@ Lease::Lease(const Options& options)
     : times_(options.times),
       contested_(options.contested),
       rules_(options.rules),
-      succession_(options.times.ttl, options.times.margin() / kToleranceOfMargin, options.alone, options.memory,
-                  options.rules) {}
+      succession_(options.times.ttl, options.times.outlived(), options.alone, options.memory, options.rules) {}
 
 void Lease::start(Instant now) {
   assert(state_ == State::kIdle);
@@ -48,7 +46,7 @@ void Lease::on_reply(const LeaseReply& reply, Instant now, Random& random) {
 
 void Lease::on_answer(const LeaseReply& reply, const InFlight& answered, Instant now, Random& random) {
   last_failure_.clear();
-  succession_.observe(reply.facts, answered.sent_at, now);
+  succession_.observe(reply.facts, now);
   if (reply.answer == LeaseReply::Answer::kGranted) {
     on_granted(reply, answered, now);
   } else if (state_ == State::kLeader) {
@@ -98,7 +96,7 @@ void Lease::plan_follower(Instant now, Random& random) {
     hold_off_.clear();
   }
   const Instant take_at = succession_.may_take_at();
-  take_next_ = !succession_.too_slow() && (succession_.may_resume(now) || take_at <= now);
+  take_next_ = succession_.may_resume(now) || take_at <= now;
   if (!take_next_ && take_at != kNever && hold_off_ != succession_.reason()) {
     hold_off_ = succession_.reason();
     effects_.hold_off = hold_off_;
@@ -111,14 +109,13 @@ void Lease::plan_follower(Instant now, Random& random) {
 // At the moment at which the lease can be taken, and at the latest after a poll: what happens until then must be seen.
 Instant Lease::next_look(const LeaseFacts& facts, Instant now, Random& random) {
   const Instant poll_at = now + poll(random);
-  if (succession_.too_slow()) return std::min(poll_at, now + times_.retry_pause);
   const Duration spread = random.up_to(times_.heartbeat / kExpirySpreadOfHeartbeat);
   const Instant free_at = facts.holder.empty() ? succession_.may_take_at() : now + facts.remaining;
   return std::min(poll_at, free_at + spread + std::chrono::milliseconds(1));
 }
 
 Duration Lease::poll(Random& random) const {
-  const Duration longest = times_.heartbeat / kPollOfHeartbeat;
+  const Duration longest = times_.heartbeat * kPollTenthsOfHeartbeat / 10;
   return longest - random.up_to(longest / 5);
 }
 
@@ -203,7 +200,7 @@ LeaseRequest Lease::next_request(std::uint64_t epoch_floor) const {
     request.action = facts->own ? LeaseAction::kRenew : LeaseAction::kAcquire;
     request.epoch = facts->epoch;
   }
-  if (facts != nullptr) request.claim = {facts->epoch, facts->server, epoch_};
+  if (facts != nullptr) request.claim = {facts->epoch, facts->grants, facts->server, epoch_};
   if (request.action == LeaseAction::kAcquire) {
     request.claim.epoch =
         rules_.epochs_outlive_the_store ? std::max(succession_.memory().epoch + 1, epoch_floor) : std::uint64_t{0};

@@ -23,8 +23,8 @@ struct LeaseRules {
   bool epochs_outlive_the_store = true;   // 3: a new epoch is above all that the node has ever seen
   bool hold_off_at_first_contact = true;  // 6
   bool hold_off_at_data_loss = true;      // 6: another server, or an epoch that fell
-  bool hold_off_at_early_end = true;      // 6: the key is gone before its time
-  bool hold_off_at_clock_step = true;     // 6
+  bool outwait_last_grant = true;         // 6: a key that is gone is no proof that its term has ended
+  bool count_grants = true;               // 6: a grant that came and vanished between two looks shows in the count
   bool recreate = true;                   // 7
   bool recognise_own_grant = true;        // 8
   bool reap_before_release = true;        // 10

@@ -36,9 +36,10 @@ using LeaseRequestId = std::uint64_t;
 
 // On what a node decided to take the lease. A store that finds anything else grants nothing (LEASE.md rule 3).
 struct LeaseClaim {
-  std::uint64_t expected_epoch = 0;  // the last epoch granted, as the store said; 0 = none is known there
-  std::string expected_server;       // LeaseFacts::server of the same answer
-  std::uint64_t epoch = 0;           // acquire: the least that may be granted; recreate: this node's own
+  std::uint64_t expected_epoch = 0;   // the last epoch granted, as the store said; 0 = none is known there
+  std::uint64_t expected_grants = 0;  // LeaseFacts::grants and server of the same answer
+  std::string expected_server;
+  std::uint64_t epoch = 0;  // acquire: the least that may be granted; recreate: this node's own
 };
 
 // The lease in Redis (SPEC section 3). Every function sends one request and returns at once. At most one LeaseReply
@@ -123,13 +124,14 @@ struct ChannelClosed {
 
 // What every request to the lease store finds out, read in one moment together with what it did.
 struct LeaseFacts {
-  std::string holder;       // the node id in the key; "" = nobody holds the lease
-  bool own = false;         // … and it is this very start of this node that does
-  Duration remaining{};     // of the key; kDurationMax when it never expires
-  std::uint64_t epoch = 0;  // the last one granted; 0 = the store knows of none
-  std::string released_by;  // who gave the lease up in order; "" when the last term did not end so, or has not ended
-  Duration store_time{};    // the store's wall clock, since 1970
-  std::string server;       // names one life of the store: another one may have lost data
+  std::string holder;        // the node id in the key; "" = nobody holds the lease
+  bool own = false;          // … and it is this very start of this node that does
+  Duration remaining{};      // of the key; kDurationMax when it never expires
+  std::uint64_t epoch = 0;   // the last one granted; 0 = the store knows of none
+  std::uint64_t grants = 0;  // how often the lease was granted, prolonged or set again in this life of the store
+  std::string released_by;   // who gave the lease up in order; "" when the last term did not end so, or has not ended
+  Duration store_time{};     // the store's wall clock, since 1970
+  std::string server;        // names one life of the store: another one may have lost data
 };
 
 struct LeaseReply {

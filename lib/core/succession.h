@@ -1,16 +1,17 @@
-// Whether a candidate may take over the lease that nobody holds: rule 6 of LEASE.md.
+// Whether a candidate may take over the lease that nobody holds (LEASE.md rule 6; docs/decisions/0005).
 //
 // That the key is absent does not mean that the term has ended: the store may have lost its data, or its clock may have
-// been set forward, while the old leader's workers still run, rightly, on their own clock. So a candidate takes over at
-// once only when it has seen the term end: its ttl passed on both clocks while it looked, or it was given up in order,
-// or was its own. After anything else it waits for one whole ttl, by which time every worker of the old term is dead by
-// its own deadlines.
+// been set, while the old leader's workers still run, rightly, on their own clock. So a candidate trusts neither the
+// key's time to live nor the store's clock. It notes when, on its own clock, it first saw each grant. Whoever was
+// granted the lease had asked for it before that moment, and its workers are dead one hard kill after asking. So the
+// lease is free once nobody holds it and the last grant was first seen so long ago.
 //
-// Nothing in here compares the clocks of two machines, only how far each has moved.
+// Grants are counted in the store, so that one which came and vanished between two looks shows all the same. What a
+// store may have forgotten no count can show: after the first contact, and when the store may have lost data, the
+// candidate waits for one whole ttl.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "core/lease_rules.h"
@@ -21,18 +22,16 @@ namespace stargazer {
 
 class Succession {
  public:
-  // `tolerance` is how far the store's clock may be off the candidate's within one ttl, and how slow an answer may be
-  // to be judged by. `alone`: there is no other node, so there is nothing to wait for.
-  Succession(Duration ttl, Duration tolerance, bool alone, LeaseMemory remembered, const LeaseRules& rules);
+  // `outlived`: how long after its grant was first seen no worker of a term is left (LeaseTimes::outlived). `alone`:
+  // there is no other node, so there is nothing to wait for.
+  Succession(Duration ttl, Duration outlived, bool alone, LeaseMemory remembered, const LeaseRules& rules);
 
-  // Takes in what a request that was sent and answered at these moments has found, before anything else is asked.
-  void observe(const LeaseFacts& facts, Instant sent_at, Instant received_at);
+  // Takes in what an answer that was received at this moment has found, before anything else is asked.
+  void observe(const LeaseFacts& facts, Instant received_at);
 
   // The earliest moment at which the lease may be taken, given that nobody holds it: perhaps past. kNever while
   // somebody does or before the first observation.
   Instant may_take_at() const;
-  // The last answer was too slow to say how the term had ended; another one should be asked for.
-  bool too_slow() const { return too_slow_; }
   // When this node is found to be the holder of a term that it was not told of: whether the term is really its own,
   // which it is not in a store that has lost later ones.
   bool may_resume(Instant now) const;
@@ -41,41 +40,29 @@ class Succession {
   const std::string& reason() const { return reason_; }
   // The highest epoch ever seen, and the present server.
   const LeaseMemory& memory() const { return memory_; }
-  // The last facts that could be judged by; null before the first.
-  const LeaseFacts* facts() const { return facts_ ? &*facts_ : nullptr; }
+  // The last that was observed; null before the first.
+  const LeaseFacts* facts() const { return has_facts_ ? &facts_ : nullptr; }
 
  private:
-  struct ClockReading {
-    Duration offset_min;  // of the store's clock to ours: at least, at most
-    Duration offset_max;
-    Instant taken_at;
-  };
-
-  void judge_server(const LeaseFacts& facts, Instant now);
-  void judge_absence(Instant now);
-  void judge_clock(const LeaseFacts& facts, Instant sent_at, Instant received_at);
-  void judge_key(const LeaseFacts& facts, Instant now);
-  void judge_end(const LeaseFacts& facts, Instant sent_at, Instant received_at);
+  void judge_store(const LeaseFacts& facts, Instant now);
+  void judge_grant(const LeaseFacts& facts, Instant now);
+  void judge_end(const LeaseFacts& facts);
+  bool granted_since(const LeaseFacts& facts) const;
   bool released_in_order(const LeaseFacts& facts) const;
-  void doubt(Instant& until, const char* reason, Instant now);
 
   const Duration ttl_;
-  const Duration tolerance_;
+  const Duration outlived_;
   const bool alone_;
   const LeaseRules rules_;
   LeaseMemory memory_;
-  std::optional<LeaseFacts> facts_;
-  std::optional<ClockReading> anchor_;
-  Instant looked_at_{};
-  bool same_store_as_remembered_ = false;
-  bool released_ = false;  // the last term was given up in order, or was this node's own
-  bool too_slow_ = false;
-  Instant expires_no_earlier_{};  // the key that was last seen, on our clock
-  // Until when the candidate holds off. A release in order outweighs a doubt about how the term ended, but not one
-  // about the store that reports it; a quick answer outweighs that the one before was too slow.
+  LeaseFacts facts_;
+  bool has_facts_ = false;
+  bool knows_the_store_ = false;  // at the first contact: it was seen in this life before, and has forgotten nothing
+  bool released_ = false;         // the last term was given up in order, or was this node's own
+  // Until when the candidate holds off. A release in order outweighs the second, but not the first: it may be all that
+  // is left of what the store knew.
   Instant store_doubted_until_{};
-  Instant end_doubted_until_{};
-  Instant slow_until_{};
+  Instant last_grant_over_at_{};
   std::string reason_;
 };
 

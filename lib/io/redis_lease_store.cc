@@ -14,8 +14,8 @@ namespace stargazer {
 namespace {
 
 // Every script gets KEYS: the lease, its term; ARGV: node id, start id, ttl in ms, epoch, expected epoch, expected
-// server, announcement channel. It finds the facts out, acts on them, and answers them as they are then. An error that
-// it makes itself begins with "LEASE".
+// server, announcement channel, expected grants. It finds the facts out, acts on them, and answers them as they are
+// then. An error that it makes itself begins with "LEASE".
 //
 // A server that was flushed is still the same process, so its life is named by its run id and by when the hash was
 // made: else a candidate that looks before a term and after the flush would see that nothing had ever been granted.
@@ -32,7 +32,7 @@ if type(info) == 'table' then return fail('INFO', info.err) end
 local server = string.match(info, 'run_id:(%w+)') or ''
 local holder = redis.pcall('GET', KEYS[1])
 if type(holder) == 'table' then return fail('GET of the lease key', holder.err) end
-local term = redis.pcall('HMGET', KEYS[2], 'epoch', 'holder', 'start', 'released', 'born')
+local term = redis.pcall('HMGET', KEYS[2], 'epoch', 'holder', 'start', 'released', 'born', 'grants')
 if term.err then return fail('HMGET of ' .. KEYS[2], term.err) end
 local born = term[5]
 if not born or #born > 16 or not string.match(born, '^%d+$') then
@@ -46,22 +46,25 @@ if #epoch > 16 or not string.match(epoch, '^%d+$') or tonumber(epoch) > epoch_ma
   return fail(KEYS[2], 'its epoch is not a whole number of at most ' .. string.format('%.0f', epoch_max))
 end
 epoch = tonumber(epoch)
+local grants = term[6] and #term[6] <= 15 and string.match(term[6], '^%d+$') and tonumber(term[6]) or 0
 local own = holder == ARGV[1] and term[3] == ARGV[2] and term[4] ~= '1'
 local released_by = not holder and term[4] == '1' and term[2]
 local remaining = redis.call('PTTL', KEYS[1])
-local claim_holds = not holder and epoch == tonumber(ARGV[5]) and server == ARGV[6]
+local claim_holds = not holder and epoch == tonumber(ARGV[5]) and server == ARGV[6] and grants == tonumber(ARGV[8])
 local done = 0
 -- The hash first: a lease without its epoch is worse than an epoch that nobody got.
 local function take(new_epoch)
+  grants = grants + 1
   redis.call('HSET', KEYS[2], 'epoch', string.format('%.0f', new_epoch), 'holder', ARGV[1], 'start', ARGV[2],
-             'released', '0')
+             'released', '0', 'grants', string.format('%.0f', grants))
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
   done, holder, own, epoch, remaining, released_by = 1, ARGV[1], true, new_epoch, tonumber(ARGV[3]), false
 end
 )";
 
 constexpr const char* kEpilogue = R"(
-return {done, holder, own and 1 or 0, string.format('%.0f', epoch), remaining, released_by, now[1], now[2], server}
+return {done, holder, own and 1 or 0, string.format('%.0f', epoch), remaining, released_by, now[1], now[2], server,
+        string.format('%.0f', grants)}
 )";
 
 constexpr const char* kObserve = "";
@@ -77,6 +80,8 @@ end
 // A key of ours under another epoch is that of a store that went back in time: not the term that is asked about.
 constexpr const char* kRenew = R"(
 if own and epoch == tonumber(ARGV[4]) then
+  grants = grants + 1
+  redis.call('HSET', KEYS[2], 'grants', string.format('%.0f', grants))
   redis.call('PEXPIRE', KEYS[1], ARGV[3])
   done, remaining = 1, tonumber(ARGV[3])
 end
@@ -111,6 +116,7 @@ enum Place : std::uint8_t {
   kSeconds,
   kMicroseconds,
   kServer,
+  kGrants,
   kPlaces
 };
 
@@ -163,9 +169,9 @@ bool read_facts(const RedisValue& answer, LeaseFacts* facts) {
                            is_server_id(found[kServer]);
   std::uint64_t seconds = 0;
   std::uint64_t microseconds = 0;
-  const bool numbers = read_number(found[kEpoch], kEpochMax, &facts->epoch) &&
-                       read_number(found[kSeconds], kSecondsMax, &seconds) &&
-                       read_number(found[kMicroseconds], 999'999, &microseconds);
+  const bool numbers =
+      read_number(found[kEpoch], kEpochMax, &facts->epoch) && read_number(found[kGrants], kEpochMax, &facts->grants) &&
+      read_number(found[kSeconds], kSecondsMax, &seconds) && read_number(found[kMicroseconds], 999'999, &microseconds);
   if (!well_formed || !numbers) return false;
   facts->holder = printable(found[kHolder].text, RedisLeaseStore::kHolderBytesMax);
   facts->own = found[kOwn].integer == 1;
@@ -251,7 +257,7 @@ void RedisLeaseStore::acquire(LeaseRequestId id, const LeaseClaim& claim) {
 }
 
 void RedisLeaseStore::renew(LeaseRequestId id, std::uint64_t epoch) {
-  ask(id, kRenew, Answer::kGranted, {0, "", epoch});
+  ask(id, kRenew, Answer::kGranted, {0, 0, "", epoch});
 }
 
 void RedisLeaseStore::recreate(LeaseRequestId id, const LeaseClaim& claim) {
@@ -285,7 +291,8 @@ std::vector<std::string> RedisLeaseStore::script(const char* action, const Lease
           std::to_string(claim.epoch),
           std::to_string(claim.expected_epoch),
           claim.expected_server,
-          announcement_channel(options_.key)};
+          announcement_channel(options_.key),
+          std::to_string(claim.expected_grants)};
 }
 
 // Half of what is left of the request's time, so that the server's answer comes before our deadline: a connection whose

@@ -28,7 +28,8 @@ TrueTime Rate::true_time(Duration local_time) const {
 }
 
 WallTime FakeClock::wall_now() const {
-  return kWallStart + std::chrono::floor<std::chrono::microseconds>(rate_.local(run_time()) - rate_.offset);
+  const TrueTime time = paused_ ? paused_at_ : timeline_.now();
+  return kWallStart + std::chrono::floor<std::chrono::microseconds>(rate_.local(time) - rate_.offset);
 }
 
 void FakeClock::at(Instant when, Action action) {

@@ -37,7 +37,8 @@ class FakeClock final : public Clock {
   void at(Instant when, Action action);
   void after(Duration delay, Action action) { at_run_time(run_time() + delay, std::move(action)); }
 
-  // The machine stands still, and goes on (VM pause): nothing on it notices. Nothing happens when it does so already.
+  // The machine stands still, and goes on (VM pause): nothing on it notices, but its time of day is right again, as
+  // hypervisors and NTP see to it. Nothing happens when it does so already.
   void pause();
   void resume();
   bool paused() const { return paused_; }

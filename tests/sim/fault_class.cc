@@ -86,6 +86,19 @@ void redis_clock_steps(Faults& faults) {
 void clock_jitter(Faults& faults) {
   faults.of(FaultKind::kStoreTwoSteps) = {seconds(20), seconds(29)};
 }
+// The same while nodes do not look: what happened meanwhile has left no trace that they could see.
+void unseen_clock_jitter(Faults& faults) {
+  clock_jitter(faults);
+  faults.aimed = 0.2;
+  faults.of(FaultKind::kDaemonStop) = {seconds(40), seconds(60)};
+}
+// The replica's clock is off as well, so that what has ended long ago may be alive there.
+void failover_to_another_clock(Faults& faults) {
+  redis_failover_writes_lost(faults);
+  faults.of(FaultKind::kStoreFailover) = {seconds(100), seconds(10)};
+  faults.of(FaultKind::kPartition) = {minutes(1), seconds(90)};
+  faults.replica_clock_off = seconds(40);
+}
 void slow_acquire(Faults& faults) {
   slow_network(faults);
   faults.network.slow_max = seconds(60);
@@ -158,6 +171,14 @@ const std::vector<FaultClass>& fault_classes() {
        {}},
       {"redis_clock_steps", "each 4 min, up to 1 min either way", redis_clock_steps, kAfterDataLoss, 0.9, {}, {}},
       {"clock_jitter", "each 20 s a step of up to 29 s back, undone soon", clock_jitter, kAfterDataLoss, {}, {}, {}},
+      {"unseen_clock_jitter", "the same, SIGSTOP each 40 s", unseen_clock_jitter, kAfterDataLoss, {}, {}, {}},
+      {"failover_to_another_clock",
+       "each 100 s, up to 40 s apart; partitions",
+       failover_to_another_clock,
+       kAfterDataLoss,
+       {},
+       {},
+       {}},
       {"slow_acquire", "10 % delayed up to 60 s, clock steps, crashes", slow_acquire, {}, {}, {}, {}},
       {"state_lost", "crashes, each second without its state; data lost", state_lost, kAfterDataLoss, {}, {}, {}},
       {"own_grant", "30 % of the replies lost, leader crashes", own_grant, {}, {}, {}, {}},

@@ -33,7 +33,8 @@ bool StoreServer::owned_by(const StoreRequest& request) const {
 
 bool StoreServer::claim_holds(const LeaseClaim& claim) const {
   if (!world_.broken.fakes.compare_claim) return true;
-  return claim.expected_epoch == state_.epoch && claim.expected_server == server();
+  return claim.expected_epoch == state_.epoch && claim.expected_grants == state_.grants &&
+         claim.expected_server == server();
 }
 
 LeaseReply StoreServer::apply(const StoreRequest& request) {
@@ -78,6 +79,7 @@ Answer StoreServer::keep(const StoreRequest& request) {
     world_.findings.found(Invariant::kOwnKeyOnly, request.start, "prolonged the lease of " + state_.start);
   }
   state_.expires_at = now() + ttl_;
+  ++state_.grants;
   remember();
   return Answer::kGranted;
 }
@@ -111,6 +113,7 @@ void StoreServer::set_key(const StoreRequest& request, std::uint64_t epoch) {
   state_ = State{.holder = request.node,
                  .expires_at = now() + ttl_,
                  .epoch = epoch,
+                 .grants = state_.grants + 1,
                  .term_holder = request.node,
                  .start = request.start,
                  .released = false,
@@ -129,6 +132,7 @@ LeaseFacts StoreServer::facts(const StoreRequest& request) const {
   facts.own = live() && state_.holder == request.node && state_.start == request.start;
   if (live()) facts.remaining = state_.expires_at - now();
   facts.epoch = state_.epoch;
+  facts.grants = state_.grants;
   if (state_.released) facts.released_by = state_.term_holder;
   facts.store_time = now();
   facts.server = server();

@@ -66,6 +66,7 @@ class StoreServer {
     std::string holder{};     // of the key
     Duration expires_at{};    // on the store's wall clock
     std::uint64_t epoch = 0;  // of the last term, as its holder, its start and whether it was given up
+    std::uint64_t grants = 0;
     std::string term_holder{};
     std::string start{};
     bool released = false;

@@ -59,7 +59,7 @@ class LeaseNode {
 
   LeaseClaim claim(std::uint64_t epoch) {
     const LeaseReply seen = observe();
-    return {seen.facts.epoch, seen.facts.server, epoch};
+    return {seen.facts.epoch, seen.facts.grants, seen.facts.server, epoch};
   }
 
   // What is in Redis, as an operator would look it up.

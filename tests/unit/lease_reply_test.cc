@@ -37,10 +37,10 @@ RedisValue array(std::vector<RedisValue> elements) {
   return result;
 }
 
-// done, holder, own, epoch, remaining, released by, seconds, microseconds, server.
+// done, holder, own, epoch, remaining, released by, seconds, microseconds, server, grants.
 std::vector<RedisValue> good() {
-  return {integer(1),   text("n"),          integer(1), text("7"), integer(30'000),
-          RedisValue(), text("1700000000"), text("12"), text("a1")};
+  return {integer(1),   text("n"),          integer(1), text("7"),  integer(30'000),
+          RedisValue(), text("1700000000"), text("12"), text("a1"), text("70")};
 }
 
 LeaseReply reply_to(std::vector<RedisValue> answer, Answer done = Answer::kGranted) {
@@ -59,6 +59,7 @@ TEST_CASE("an answer of a script is read", "[lease_reply]") {
   CHECK(reply.facts.remaining == 30s);
   CHECK(reply.facts.store_time == 1'700'000'000s + 12us);
   CHECK(reply.facts.server == "a1");
+  CHECK(reply.facts.grants == 70);
 }
 
 TEST_CASE("an answer that no script of ours gives is a failure", "[lease_reply]") {
@@ -147,7 +148,7 @@ TEST_CASE("a hostile server's answers are failures, and the next one counts", "[
   FakeServer server(loop, {"", "+PONG\r\n", false});
   LeaseNode node(loop, tcp_target("127.0.0.1", server.port()), "cpp");
   server.set_behaviour({"", answer, false});
-  const auto reply = node.acquire(LeaseClaim{0, "x", 1});
+  const auto reply = node.acquire(LeaseClaim{0, 0, "x", 1});
   CHECK(reply.answer == Answer::kFailed);
   CHECK_FALSE(reply.cause.empty());
 }
@@ -211,7 +212,7 @@ TEST_CASE("a grant counts once the replicas have it", "[lease_reply]") {
 TEST_CASE("an answer that WAIT cannot give is a failure", "[lease_reply]") {
   Loop loop;
   const std::string granted =
-      "*9\r\n:1\r\n$3\r\ncpp\r\n:1\r\n$1\r\n7\r\n:1\r\n$-1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\na\r\n";
+      "*10\r\n:1\r\n$3\r\ncpp\r\n:1\r\n$1\r\n7\r\n:1\r\n$-1\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\na\r\n$1\r\n1\r\n";
   FakeServer server(loop, {"", "+PONG\r\n", false});
   LeaseNode node(loop, tcp_target("127.0.0.1", server.port()), "cpp", 30s, 1, 2s);
   // Sent after each read, whatever was read: what answers WAIT is the grant once more.

@@ -339,7 +339,7 @@ TEST_CASE("keys that are not as they should be", "[lease_store]") {
   Fixture fixture;
   auto& node = fixture.node;
   const auto all_fail = [&](const std::string& with) {
-    const LeaseClaim claim{0, "x", 1};
+    const LeaseClaim claim{0, 0, "x", 1};
     for (const auto& reply :
          {node.observe(), node.acquire(claim), node.renew(1), node.recreate(claim), node.release()}) {
       CHECK(reply.answer == Answer::kFailed);
@@ -377,7 +377,7 @@ TEST_CASE("keys that are not as they should be", "[lease_store]") {
   SECTION("an empty text") {
     CHECK(fixture.ask({"SET", kLeaseKey, "", "EX", "30"}).ok());
     CHECK(contains(node.observe().cause, "holds an empty text, which names no node"));
-    CHECK(node.acquire(LeaseClaim{0, "x", 1}).answer == Answer::kFailed);
+    CHECK(node.acquire(LeaseClaim{0, 0, "x", 1}).answer == Answer::kFailed);
   }
   SECTION("a holder that is long and ugly") {
     CHECK(fixture.ask({"SET", kLeaseKey, "\n" + std::string(100'000, 'x'), "PX", "30000"}).ok());
@@ -409,6 +409,33 @@ TEST_CASE("epochs count to the last one that is exact, and not beyond", "[lease_
     CHECK(node.recreate(node.claim(UINT64_MAX)).answer == Answer::kFailed);
     CHECK(fixture.ask({"EXISTS", kLeaseKey})->integer == 0);
     CHECK(fixture.ask({"HKEYS", kTermKey})->elements.size() == 1);
+  }
+}
+
+TEST_CASE("grants are counted, whoever they are given to and in whatever way", "[lease_store]") {
+  Fixture fixture;
+  auto& node = fixture.node;
+  CHECK(node.observe().facts.grants == 0);
+  const auto granted = node.acquire();
+  CHECK(granted.facts.grants == 1);
+  CHECK(node.renew(granted.facts.epoch).facts.grants == 2);
+  CHECK(node.renew(granted.facts.epoch - 1).facts.grants == 2);
+  CHECK(fixture.ask({"DEL", kLeaseKey})->integer == 1);
+  CHECK(node.recreate(node.claim(granted.facts.epoch)).facts.grants == 3);
+  CHECK(node.release().facts.grants == 3);
+  CHECK(fixture.other.acquire().facts.grants == 4);
+  SECTION("a claim that was decided on before the last of them takes nothing") {
+    const LeaseClaim early = node.claim(granted.facts.epoch + 5);
+    CHECK(fixture.other.renew(fixture.other.observe().facts.epoch).facts.grants == 5);
+    CHECK(fixture.ask({"DEL", kLeaseKey})->integer == 1);
+    CHECK(node.acquire(early).answer == Answer::kFree);
+    CHECK(node.acquire(node.claim(0)).answer == Answer::kGranted);
+  }
+  SECTION("a count that is none begins anew") {
+    const auto broken = GENERATE(as<std::string>(), "x", "", "-1", "1e3", "9999999999999999");
+    CHECK(fixture.ask({"HSET", kTermKey, "grants", broken}).ok());
+    CHECK(node.observe().facts.grants == 0);
+    CHECK(fixture.other.renew(fixture.other.observe().facts.epoch).facts.grants == 1);
   }
 }
 
