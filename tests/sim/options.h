@@ -30,7 +30,7 @@ bool parse_mutant(const std::string& name, Mutant& mutant);
 // The rules that the fakes keep for their part, each of which can be switched off, as LeaseRules.
 struct FakeRules {
   bool compare_owner = true;  // 1: renew and release compare the holder and its start
-  bool compare_claim = true;  // 3: acquire and recreate compare the epoch and the server
+  bool compare_claim = true;  // 3: acquire and recreate compare the epoch, the count of grants and the server
   bool fuse = true;           // 5
   bool fence = true;          // 11
 };
