@@ -49,12 +49,12 @@ std::vector<std::string> missing_roots() {
 
 }  // namespace
 
-JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory)
-    : directory_(std::move(directory)), selection_(units) {}
+JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space)
+    : directory_(std::move(directory)), name_space_(std::move(name_space)), selection_(units) {}
 
-Status JournalReader::open(std::uint32_t backlog, std::optional<WallTime> since) {
+Status JournalReader::open(const StartAt& start) {
   Status status = open_files();
-  if (status) status = positioned_ ? seek(position_) : seek_start(backlog, since);
+  if (status) status = positioned_ ? seek(position_) : seek_start(start);
   if (!status) {
     journal_.reset();
     fd_ = -1;
@@ -69,7 +69,8 @@ Status JournalReader::open_files() {
   opened_ = Clock::now();
   if (directory_.empty()) missing_roots_ = missing_roots();
   sd_journal* journal = nullptr;
-  const int opened = directory_.empty() ? sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY)
+  const char* const name = name_space_.empty() ? nullptr : name_space_.c_str();
+  const int opened = directory_.empty() ? sd_journal_open_namespace(&journal, name, SD_JOURNAL_LOCAL_ONLY)
                                         : sd_journal_open_directory(&journal, directory_.c_str(), 0);
   if (opened < 0) return journal_error("open", opened);
   journal_.reset(journal);
@@ -97,7 +98,9 @@ bool JournalReader::is_outdated() {
                                   [](const std::string& root) { return access(root.c_str(), F_OK) == 0; });
 }
 
-Status JournalReader::seek_start(std::uint32_t backlog, std::optional<WallTime> since) {
+Status JournalReader::seek_start(const StartAt& start) {
+  const auto& [after_cursor, backlog, since, through] = start;
+  if (!after_cursor.empty()) return seek({after_cursor, false});
   sd_journal* journal = journal_.get();
   if (auto status = to_status("seek", sd_journal_seek_tail(journal)); !status) return status;
   // One back even without a backlog: only from an entry on does next() see those that follow.
@@ -165,9 +168,9 @@ Result<bool> JournalReader::next() {
       already_.clear();
       return false;
     }
-    if (!selection_.has_globs()) return true;
     // One whose cursor cannot be read is unreadable as a whole; append_entry says so.
     if (!here && !read_cursor()) return true;
+    if (!selection_.has_globs()) return true;
     if (!is_repeated()) return true;
   }
 }
@@ -177,6 +180,14 @@ bool JournalReader::is_repeated() {
   if (already_.erase(hash) != 0) return true;
   recent_.push_back(hash);
   return false;
+}
+
+std::optional<Gap> JournalReader::take_gap() {
+  return std::exchange(gap_, {});
+}
+
+std::string JournalReader::take_notice() {
+  return std::exchange(notice_, {});
 }
 
 Status JournalReader::append_entry(std::string& out) {
@@ -228,7 +239,7 @@ Status JournalReader::recover() {
   ++failures_;
   if (failures_ % kReopenAfter != 0) return process();
   const bool give_up = failures_ >= kStepPastAfter;
-  if (auto status = open(0, {}); !status || !give_up) return status;
+  if (auto status = open({}); !status || !give_up) return status;
   failures_ = 0;
   return seek_time(realtime_usec_ + 1);
 }
