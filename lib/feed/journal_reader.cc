@@ -13,10 +13,6 @@
 
 #include "feed/journal_error.h"
 
-// Since systemd 254; absent from an older libsystemd, whose journalctl does not print these two members either.
-extern "C" int sd_journal_get_seqnum(sd_journal* journal, std::uint64_t* seqnum, sd_id128_t* seqnum_id)
-    __attribute__((weak));
-
 namespace stargazer {
 namespace {
 
@@ -80,7 +76,7 @@ Status JournalReader::open_files() {
   std::uint64_t bytes = 0;
   if (auto status = to_status("size", sd_journal_get_usage(journal, &bytes)); !status) return status;
   if (bytes == 0) return Error("no journal files, or no permission to read them");
-  sd_journal_set_data_threshold(journal, JournalObject::kThresholdBytes);
+  sd_journal_set_data_threshold(journal, EntryRenderer::kThresholdBytes);
   if (positioned_) {
     // New units wait for expand_units(), which knows how far to go back for them.
     changed_ = true;
@@ -191,48 +187,8 @@ std::string JournalReader::take_notice() {
 }
 
 Status JournalReader::append_entry(std::string& out) {
-  object_.clear();
-  if (auto status = add_header(); !status) return status;
-  if (auto status = add_fields(); !status) return status;
-  if (object_.bytes_max() > kEntryBytesMax) return Error("entry too large");
-  object_.append_to(out);
-  return {};
-}
-
-Status JournalReader::add_header() {
-  sd_journal* journal = journal_.get();
-  std::uint64_t monotonic_usec = 0;
-  sd_id128_t boot{};
   if (auto status = read_cursor(); !status) return status;
-  if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &realtime_usec_)); !status) return status;
-  if (auto status = to_status("time", sd_journal_get_monotonic_usec(journal, &monotonic_usec, &boot)); !status) {
-    return status;
-  }
-  object_.add("__CURSOR", position_.cursor);
-  object_.add("__REALTIME_TIMESTAMP", std::to_string(realtime_usec_));
-  object_.add("__MONOTONIC_TIMESTAMP", std::to_string(monotonic_usec));
-  object_.add("_BOOT_ID", to_text(boot));
-  if (sd_journal_get_seqnum == nullptr) return {};
-  std::uint64_t seqnum = 0;
-  sd_id128_t seqnum_id{};
-  if (auto status = to_status("number", sd_journal_get_seqnum(journal, &seqnum, &seqnum_id)); !status) return status;
-  object_.add("__SEQNUM", std::to_string(seqnum));
-  object_.add("__SEQNUM_ID", to_text(seqnum_id));
-  return {};
-}
-
-Status JournalReader::add_fields() {
-  const void* data = nullptr;
-  std::size_t size = 0;
-  int result = 0;
-  sd_journal_restart_data(journal_.get());
-  while ((result = sd_journal_enumerate_available_data(journal_.get(), &data, &size)) > 0) {
-    const std::string_view field(static_cast<const char*>(data), size);
-    const std::size_t name_bytes = field.find('=');
-    if (name_bytes == std::string_view::npos || field.substr(0, name_bytes) == "_BOOT_ID") continue;
-    object_.add(field.substr(0, name_bytes), field.substr(name_bytes + 1));
-  }
-  return to_status("fields", result);
+  return renderer_.append(journal_.get(), position_.cursor, out);
 }
 
 Status JournalReader::recover() {
@@ -241,7 +197,7 @@ Status JournalReader::recover() {
   const bool give_up = failures_ >= kStepPastAfter;
   if (auto status = open({}); !status || !give_up) return status;
   failures_ = 0;
-  return seek_time(realtime_usec_ + 1);
+  return seek_time(renderer_.realtime_usec() + 1);
 }
 
 Status JournalReader::process() {

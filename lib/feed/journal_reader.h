@@ -23,7 +23,7 @@
 
 #include "core/result.h"
 #include "core/time.h"
-#include "feed/journal_json.h"
+#include "feed/entry_renderer.h"
 #include "feed/unit_match.h"
 
 namespace stargazer {
@@ -56,8 +56,6 @@ class JournalReader {
   static constexpr std::size_t kRecentMax = 16384;
   // Roots that were missing, and a journal that cannot be watched, are looked at this often.
   static constexpr std::chrono::seconds kLookAgainEvery{2};
-  // An entry whose JSON could be longer is unreadable. No entry of journald comes near.
-  static constexpr std::size_t kEntryBytesMax = std::size_t{32} * 1024 * 1024;
 
   // `units`: names and globs as `journalctl -u` takes them. `directory`: "" = the system's journal. `name_space`: of
   // journald's namespaces the one to read, "" = the default one. REQUIRES: `units` is not empty; one of `directory` and
@@ -134,8 +132,6 @@ class JournalReader {
   Status seek_time(std::uint64_t realtime_usec);
   Status land(int result, const Position* wanted);
   Status read_cursor();
-  Status add_header();
-  Status add_fields();
   bool is_repeated();
 
   const std::string directory_;
@@ -148,8 +144,7 @@ class JournalReader {
 
   bool positioned_ = false;
   Position position_;
-  std::uint64_t realtime_usec_ = 0;  // of the last entry that was read
-  unsigned failures_ = 0;            // of next(), in a row
+  unsigned failures_ = 0;  // of next(), in a row
 
   std::optional<Gap> gap_;
   std::string notice_;
@@ -160,7 +155,7 @@ class JournalReader {
   std::vector<std::size_t> recent_;          // hashes of the cursors returned since then
   std::unordered_set<std::size_t> already_;  // after going back: those to leave out
 
-  JournalObject object_;
+  EntryRenderer renderer_;
 };
 
 }  // namespace stargazer
