@@ -45,8 +45,12 @@ std::vector<std::string> missing_roots() {
 
 }  // namespace
 
-JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space)
-    : directory_(std::move(directory)), name_space_(std::move(name_space)), selection_(units) {}
+JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space,
+                             EntrySelection selection)
+    : directory_(std::move(directory)),
+      name_space_(std::move(name_space)),
+      selection_(units),
+      renderer_(std::move(selection)) {}
 
 Status JournalReader::open(const StartAt& start) {
   Status status = open_files();
@@ -186,8 +190,7 @@ std::string JournalReader::take_notice() {
   return std::exchange(notice_, {});
 }
 
-Status JournalReader::append_entry(std::string& out) {
-  if (auto status = read_cursor(); !status) return status;
+Result<bool> JournalReader::append_entry(OutBuffer& out) {
   return renderer_.append(journal_.get(), position_.cursor, out);
 }
 
