@@ -161,7 +161,7 @@ void FeedLoop::read() {
   }
   int count = 0;
   while (count < kReadMax && window_.may_add() && read_entry()) ++count;
-  window_.end_batch({reader_.safe_cursor(), reader_.cursor()});
+  window_.end_batch({reader_.safe_cursor(), reader_.through_cursor()});
   if (std::string notice = reader_.take_notice(); !notice.empty()) report_.trouble("notice", notice);
   const auto pause = std::max<std::chrono::nanoseconds>(config_.poll, kQuietShare * (thread_cpu_time() - used_before));
   if (!unread_) look_at_ = Clock::now() + pause;
@@ -182,7 +182,8 @@ bool FeedLoop::is_time_to_look(Clock::time_point now) const {
 // Reads one entry into the window; false when there is none now. One that cannot be read is counted and passed by.
 bool FeedLoop::read_entry() {
   const auto found = reader_.next();
-  if (const auto gap = reader_.take_gap()) note_gap(*gap);
+  while (const auto gap = reader_.take_gap()) note_gap(*gap);
+  if (take_sigbus()) return reopen_after_sigbus();
   if (!found) {
     journal_trouble(found.error());
     return false;
@@ -202,9 +203,14 @@ bool FeedLoop::read_entry() {
   }
   FeedTally::add(tally_.entries_skipped, 1);
   report_.trouble("entry", "an entry cannot be read and is left out: " +
-                               (torn ? "its file was cut short" : rendered.error().message()));
-  if (!torn) return true;
-  journal_trouble(Error("a file was cut short while it was read"));
+                               (rendered ? "its file was cut short" : rendered.error().message()));
+  return torn ? reopen_after_sigbus() : true;
+}
+
+// What is still mapped of a file that was cut short is not to be believed.
+bool FeedLoop::reopen_after_sigbus() {
+  report_.trouble("sigbus", "a journal file was cut short while it was read; going on with what is left");
+  unread_ = true;
   if (auto status = reader_.open(start_); !status) journal_trouble(status.error());
   return false;
 }

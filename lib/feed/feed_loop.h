@@ -70,6 +70,7 @@ class FeedLoop {
   bool may_read() const;
   bool is_time_to_look(Clock::time_point now) const;
   bool is_polling() const;
+  bool reopen_after_sigbus();
   void note_gap(const Gap& gap);
   void exchange();
   void ask_for_listeners();
