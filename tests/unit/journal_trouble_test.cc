@@ -1,4 +1,5 @@
-// What kills or blinds journalctl (docs/feed.md), and the reader beside it.
+// What kills or blinds a journalctl that follows: rotation with vacuum, damage, missing roots, no inotify, no
+// permission.
 #include <algorithm>
 #include <fstream>
 #include <functional>
