@@ -12,10 +12,7 @@
 #include <systemd/sd-id128.h>
 
 #include "feed/journal_error.h"
-
-// Since systemd 254; absent from an older libsystemd, whose journalctl does not print these two members either.
-extern "C" int sd_journal_get_seqnum(sd_journal* journal, std::uint64_t* seqnum, sd_id128_t* seqnum_id)
-    __attribute__((weak));
+#include "feed/sigbus.h"
 
 namespace stargazer {
 namespace {
@@ -25,6 +22,9 @@ constexpr std::array<const char*, 2> kRoots = {"/run/log/journal", "/var/log/jou
 // Failures of next() in a row after which the journal is opened anew, and after which the place is given up.
 constexpr unsigned kReopenAfter = 5;
 constexpr unsigned kStepPastAfter = 10;
+// By how much more the next step past a bad place goes, and the farthest.
+constexpr std::uint64_t kSkipFactor = 1000;
+constexpr std::uint64_t kSkipMaxUsec = 3'600'000'000;
 
 Status to_status(std::string_view what, int result) {
   return result < 0 ? Status(journal_error(what, result)) : Status();
@@ -49,19 +49,24 @@ std::vector<std::string> missing_roots() {
 
 }  // namespace
 
-JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory)
-    : directory_(std::move(directory)), selection_(units) {}
+JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space,
+                             EntrySelection selection)
+    : directory_(std::move(directory)),
+      name_space_(std::move(name_space)),
+      selection_(units),
+      places_(journal_places(directory_, name_space_)),
+      renderer_(std::move(selection)) {}
 
-Status JournalReader::open(std::uint32_t backlog, std::optional<WallTime> since) {
+Status JournalReader::open(const StartAt& start) {
   Status status = open_files();
-  if (status) status = positioned_ ? seek(position_) : seek_start(backlog, since);
-  if (!status) {
-    journal_.reset();
-    fd_ = -1;
-    return status.error().in(directory_.empty() ? "system journal" : "journal " + directory_);
+  if (status) status = positioned_ ? seek(position_) : seek_start(start);
+  if (status) {
+    positioned_ = true;
+    return {};
   }
-  positioned_ = true;
-  return {};
+  journal_.reset();
+  fd_ = -1;
+  return status.error().in(directory_.empty() ? "system journal" : "journal " + directory_);
 }
 
 Status JournalReader::open_files() {
@@ -69,7 +74,8 @@ Status JournalReader::open_files() {
   opened_ = Clock::now();
   if (directory_.empty()) missing_roots_ = missing_roots();
   sd_journal* journal = nullptr;
-  const int opened = directory_.empty() ? sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY)
+  const char* const name = name_space_.empty() ? nullptr : name_space_.c_str();
+  const int opened = directory_.empty() ? sd_journal_open_namespace(&journal, name, SD_JOURNAL_LOCAL_ONLY)
                                         : sd_journal_open_directory(&journal, directory_.c_str(), 0);
   if (opened < 0) return journal_error("open", opened);
   journal_.reset(journal);
@@ -79,15 +85,17 @@ Status JournalReader::open_files() {
   std::uint64_t bytes = 0;
   if (auto status = to_status("size", sd_journal_get_usage(journal, &bytes)); !status) return status;
   if (bytes == 0) return Error("no journal files, or no permission to read them");
-  sd_journal_set_data_threshold(journal, JournalObject::kThresholdBytes);
+  sd_journal_set_data_threshold(journal, EntryRenderer::kThresholdBytes);
+  grown_ = true;
   if (positioned_) {
+    look();
     // New units wait for expand_units(), which knows how far to go back for them.
     changed_ = true;
   } else {
-    if (auto grown = selection_.expand(journal); !grown) return grown.error();
-    expanded_ = opened_;
+    if (auto grown = expand(); !grown) return grown.error();
   }
-  return selection_.apply(journal, directory_.empty());
+  if (through_) return begin_catching_up({"", 0, {}, through_text_});
+  return selection_.apply(journal, boot_only());
 }
 
 bool JournalReader::is_outdated() {
@@ -95,25 +103,6 @@ bool JournalReader::is_outdated() {
   // libsystemd watches the roots that existed when it opened the journal, and no others.
   return fd_ == -1 || std::any_of(missing_roots_.begin(), missing_roots_.end(),
                                   [](const std::string& root) { return access(root.c_str(), F_OK) == 0; });
-}
-
-Status JournalReader::seek_start(std::uint32_t backlog, std::optional<WallTime> since) {
-  sd_journal* journal = journal_.get();
-  if (auto status = to_status("seek", sd_journal_seek_tail(journal)); !status) return status;
-  // One back even without a backlog: only from an entry on does next() see those that follow.
-  const int found = sd_journal_previous_skip(journal, std::max(backlog, 1U));
-  // Nothing matches yet: at the tail, next() would lose the first entries, or all.
-  if (found == 0) return seek({});
-  if (auto status = land(found, nullptr); !status) return status;
-  position_.unread = backlog > 0;
-  std::uint64_t usec = 0;
-  if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &usec)); !status) return status;
-  const auto since_usec = since ? static_cast<std::uint64_t>(since->time_since_epoch().count()) : 0;
-  if (since && usec > since_usec) {
-    if (auto status = seek_time(since_usec); !status) return status;
-  }
-  expanded_at_ = position_;
-  return {};
 }
 
 Status JournalReader::seek(const Position& position) {
@@ -135,125 +124,235 @@ Status JournalReader::seek_time(std::uint64_t realtime_usec) {
   return land(sd_journal_next(journal_.get()), nullptr);
 }
 
-// Takes note of the entry that a seek led to. When it is not the `wanted` one, that is gone and this is the one after
-// it.
+// Takes note of the entry that a seek led to. When it is not the `wanted` one, that is gone or of another unit, and
+// this is the one after it.
 Status JournalReader::land(int result, const Position* wanted) {
-  position_.unread = false;
   if (result < 0) return journal_error("seek", result);
-  if (result == 0) return {};
-  if (auto status = read_cursor(); !status) return status;
-  const bool exact = wanted != nullptr && sd_journal_test_cursor(journal_.get(), wanted->cursor.c_str()) > 0;
-  position_.unread = exact ? wanted->unread : true;
+  if (result == 0) {
+    if (wanted != nullptr) position_ = {wanted->cursor, false};
+    return {};
+  }
+  auto text = read_cursor();
+  if (!text) return text.error();
+  const auto found = Cursor::parse(*text);
+  const auto sought = Cursor::parse(wanted == nullptr ? "" : wanted->cursor);
+  const bool exact = found && sought && found->same_entry(*sought);
+  const bool unread = !exact || wanted->unread;
+  std::string before = wanted == nullptr ? position_.passed() : wanted->passed();
+  position_ = {std::move(*text), unread, std::move(before)};
   return {};
 }
 
-Status JournalReader::read_cursor() {
+Result<std::string> JournalReader::read_cursor() {
   char* text = nullptr;
-  if (auto status = to_status("cursor", sd_journal_get_cursor(journal_.get(), &text)); !status) return status;
+  if (auto status = to_status("cursor", sd_journal_get_cursor(journal_.get(), &text)); !status) return status.error();
   const std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
-  position_ = {text, false};
-  return {};
+  if (sigbus_pending()) return Error("a journal file was cut short while it was read");
+  return std::string(text);
+}
+
+// Goes to the next entry that matches, whether it was returned before or not.
+Result<bool> JournalReader::step() {
+  if (std::exchange(position_.unread, false)) return true;
+  const int result = sd_journal_next(journal_.get());
+  if (result < 0) return journal_error("next entry", result);
+  if (result == 0) return false;
+  auto text = read_cursor();
+  if (!text) return text.error();
+  position_.cursor = std::move(*text);
+  return true;
 }
 
 Result<bool> JournalReader::next() {
   for (;;) {
-    const bool here = std::exchange(position_.unread, false);
-    const int result = here ? 1 : sd_journal_next(journal_.get());
-    if (result < 0) return journal_error("next entry", result);
+    auto found = step();
+    if (!found) return found;
     failures_ = 0;
-    if (result == 0) {
-      already_.clear();
-      return false;
+    skip_usec_ = 1;
+    if (through_ && (!*found || is_past_catching_up())) {
+      if (auto status = end_catching_up(); !status) return status.error();
+      continue;
     }
-    if (!selection_.has_globs()) return true;
-    // One whose cursor cannot be read is unreadable as a whole; append_entry says so.
-    if (!here && !read_cursor()) return true;
-    if (!is_repeated()) return true;
+    if (*found) {
+      grown_ = true;
+      if (selection_.has_globs() && !accept()) continue;
+      return true;
+    }
+    already_.clear();
+    if (!look_for_end()) return false;
   }
 }
 
-bool JournalReader::is_repeated() {
-  const std::size_t hash = hash_of(position_.cursor);
-  if (already_.erase(hash) != 0) return true;
-  recent_.push_back(hash);
-  return false;
-}
-
-Status JournalReader::append_entry(std::string& out) {
-  object_.clear();
-  if (auto status = add_header(); !status) return status;
-  if (auto status = add_fields(); !status) return status;
-  if (object_.bytes_max() > kEntryBytesMax) return Error("entry too large");
-  object_.append_to(out);
-  return {};
-}
-
-Status JournalReader::add_header() {
-  sd_journal* journal = journal_.get();
-  std::uint64_t monotonic_usec = 0;
-  sd_id128_t boot{};
-  if (auto status = read_cursor(); !status) return status;
-  if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &realtime_usec_)); !status) return status;
-  if (auto status = to_status("time", sd_journal_get_monotonic_usec(journal, &monotonic_usec, &boot)); !status) {
-    return status;
+// Whether the entry is to be returned: it has not been before.
+bool JournalReader::accept() {
+  if (through_) return true;
+  // The first one of the backlog was there when the units were looked for.
+  if (expanded_at_.unread && expanded_at_.cursor == position_.cursor) expanded_at_.unread = false;
+  const bool going_back = !already_.empty();
+  if (!going_back && is_known_by_now(position_)) {
+    expanded_at_ = position_;
+    return true;
   }
-  object_.add("__CURSOR", position_.cursor);
-  object_.add("__REALTIME_TIMESTAMP", std::to_string(realtime_usec_));
-  object_.add("__MONOTONIC_TIMESTAMP", std::to_string(monotonic_usec));
-  object_.add("_BOOT_ID", to_text(boot));
-  if (sd_journal_get_seqnum == nullptr) return {};
-  std::uint64_t seqnum = 0;
-  sd_id128_t seqnum_id{};
-  if (auto status = to_status("number", sd_journal_get_seqnum(journal, &seqnum, &seqnum_id)); !status) return status;
-  object_.add("__SEQNUM", std::to_string(seqnum));
-  object_.add("__SEQNUM_ID", to_text(seqnum_id));
-  return {};
+  // Those that are left out as well: it may be necessary to go back once more.
+  recent_.push_back(hash_of(position_.cursor));
+  return !going_back || already_.erase(recent_.back()) == 0;
 }
 
-Status JournalReader::add_fields() {
-  const void* data = nullptr;
-  std::size_t size = 0;
-  int result = 0;
-  sd_journal_restart_data(journal_.get());
-  while ((result = sd_journal_enumerate_available_data(journal_.get(), &data, &size)) > 0) {
-    const std::string_view field(static_cast<const char*>(data), size);
-    const std::size_t name_bytes = field.find('=');
-    if (name_bytes == std::string_view::npos || field.substr(0, name_bytes) == "_BOOT_ID") continue;
-    object_.add(field.substr(0, name_bytes), field.substr(name_bytes + 1));
+// Whether all units with entries up to there are known, so that nothing will be gone back for.
+bool JournalReader::is_known_by_now(const Position& position) const {
+  // Behind what was not known, nothing is.
+  if (!recent_.empty()) return false;
+  const auto cursor = Cursor::parse(position.cursor);
+  if (!cursor) return false;
+  const auto found = known_until_.find(cursor->seqnum_id);
+  return found != known_until_.end() && cursor->seqnum <= found->second;
+}
+
+// At the end of all entries: what the files hold now has been read once next() comes to the end again. True when it has
+// to be asked for that.
+bool JournalReader::look_for_end() {
+  if (std::exchange(noting_end_, false)) {
+    note_end();
+    return false;
   }
-  return to_status("fields", result);
+  const auto now = Clock::now();
+  if ((grown_ || fd_ == -1) && now >= look_at_) {
+    look();
+    look_at_ = Clock::now() + kLookShare * (Clock::now() - now);
+    grown_ = false;
+    noting_end_ = true;
+  }
+  // After the list was made, so that libsystemd knows every file in it; should it have changed, it is given up. And
+  // always, since only as long as no file goes away is it known that all up to the position was read.
+  const auto changed = take_changes();
+  if (!changed) noting_end_ = false;
+  return noting_end_ || (changed && *changed);
+}
+
+// Everything in the ledger's files has been read. Once there are newer files than that of the position, the end of the
+// newest takes its place: so it outlives a vacuum of files that are of no more use.
+void JournalReader::note_end() {
+  ledger_.passed_all();
+  const JournalFile* newest = newest_file(ledger_.files());
+  if (newest == nullptr) return;
+  const Cursor last = last_returned();
+  const Cursor end = newest->tail();
+  const bool same_file = last.seqnum_id == newest->seqnum_id && last.seqnum >= newest->head_seqnum;
+  if (same_file || !end.is_after(last) || end.realtime_usec <= last.realtime_usec) return;
+  position_ = {end.text(), false};
+}
+
+const std::string& JournalReader::through_cursor() const {
+  if (through_) return through_text_;
+  return already_.empty() ? position_.passed() : went_back_from_;
+}
+
+Cursor JournalReader::last_returned() const {
+  const auto cursor = Cursor::parse(position_.passed());
+  return cursor ? *cursor : Cursor();
+}
+
+void JournalReader::look() {
+  noting_end_ = false;
+  report(ledger_.update(list_journal_files(places_, ledger_.files()), last_returned()));
+}
+
+void JournalReader::report(const std::vector<JournalLoss>& losses) {
+  for (const JournalLoss& loss : losses) {
+    add_gap({position_.passed(), position_.unread ? position_.cursor : "", loss.entries_max,
+             loss.path + " " + loss.reason});
+  }
+}
+
+void JournalReader::add_gap(Gap gap) {
+  if (gaps_.size() < kGapsMax) return gaps_.push_back(std::move(gap));
+  Gap& last = gaps_.back();
+  const bool known = last.entries_max > 0 && gap.entries_max > 0;
+  last.entries_max = known ? last.entries_max + gap.entries_max : 0;
+  last.next_cursor = gap.next_cursor;
+  last.reason = "too many gaps to tell one by one; the last one: " + gap.reason;
+}
+
+std::optional<Gap> JournalReader::take_gap() {
+  if (gaps_.empty()) return {};
+  std::optional<Gap> gap = std::move(gaps_.front());
+  gaps_.pop_front();
+  return gap;
+}
+
+std::string JournalReader::take_notice() {
+  return std::exchange(notice_, {});
+}
+
+Result<bool> JournalReader::append_entry(OutBuffer& out) {
+  return renderer_.append(journal_.get(), position_.cursor, out);
 }
 
 Status JournalReader::recover() {
   ++failures_;
   if (failures_ % kReopenAfter != 0) return process();
   const bool give_up = failures_ >= kStepPastAfter;
-  if (auto status = open(0, {}); !status || !give_up) return status;
+  if (auto status = open({}); !status || !give_up) return status;
   failures_ = 0;
-  return seek_time(realtime_usec_ + 1);
+  const Cursor last = last_returned();
+  // Further each time, since the bad place may be long.
+  const std::uint64_t skip_usec = skip_usec_;
+  skip_usec_ = std::min(skip_usec_ * kSkipFactor, kSkipMaxUsec);
+  const std::string after = position_.passed();
+  if (auto status = seek_time(last.realtime_usec + skip_usec); !status) return status;
+  add_gap({after, position_.unread ? position_.cursor : "", 0, "a place in the journal cannot be read"});
+  return {};
 }
 
 Status JournalReader::process() {
+  const auto changed = take_changes();
+  return changed ? Status() : changed.error();
+}
+
+// Whether anything has changed.
+Result<bool> JournalReader::take_changes() {
   const int result = sd_journal_process(journal_.get());
-  if (result > 0) changed_ = true;
-  return to_status("process", result);
+  if (result < 0) return journal_error("process", result);
+  if (result > SD_JOURNAL_NOP) changed_ = grown_ = true;
+  if (result == SD_JOURNAL_INVALIDATE) {
+    look();
+  } else if (!position_.cursor.empty()) {
+    ledger_.passed(last_returned());
+  }
+  return result > SD_JOURNAL_NOP;
+}
+
+// Looks for new units among all that the journal holds now.
+Result<bool> JournalReader::expand() {
+  changed_ = false;
+  expanded_ = Clock::now();
+  if (!selection_.has_globs()) return false;
+  known_until_.clear();
+  for (const JournalFile& file : list_journal_files(places_, ledger_.files())) {
+    if (file.entries == 0) continue;
+    // The entry with the last number may not be there yet.
+    std::uint64_t& until = known_until_[file.seqnum_id];
+    until = std::max(until, file.tail_seqnum - 1);
+  }
+  return selection_.expand(journal_.get());
 }
 
 Status JournalReader::expand_units() {
-  if (!selection_.has_globs() || position_.unread) return {};
+  if (!selection_.has_globs() || position_.unread || through_) return {};
   const bool due = changed_ && Clock::now() >= expanded_ + kExpandEvery;
-  if (!due && recent_.size() < kRecentMax) return {};
-  changed_ = false;
-  expanded_ = Clock::now();
-  const auto grown = selection_.expand(journal_.get());
+  const bool full = recent_.size() >= kRecentMax && already_.empty();
+  if (!due && !full) return {};
+  const auto grown = expand();
   if (!grown) return grown.error();
   if (*grown) {
+    if (already_.empty()) went_back_from_ = position_.cursor;
     already_.insert(recent_.begin(), recent_.end());
-    if (auto status = selection_.apply(journal_.get(), directory_.empty()); !status) return status;
-    if (auto status = seek(expanded_at_); !status) return status;
-  } else {
-    expanded_at_ = position_;
+    recent_.clear();
+    if (auto status = selection_.apply(journal_.get(), boot_only()); !status) return status;
+    return seek(expanded_at_);
   }
+  if (!already_.empty()) return {};
+  expanded_at_ = position_;
   recent_.clear();
   return {};
 }
