@@ -86,7 +86,7 @@ void PublishWindow::end_entry() {
     char* const end = out.room(kDigitsMax);
     std::memmove(out.data() + moved_to, out.data() + json_at, json_bytes);
     out.commit(end + moved_to - json_at);
-    std::memcpy(out.data() + moved_to - kLineEnd.size(), kLineEnd.data(), kLineEnd.size());
+    std::copy(kLineEnd.begin(), kLineEnd.end(), out.data() + moved_to - kLineEnd.size());
     json_at = moved_to;
     digits_ = digits;
   }

@@ -4,8 +4,8 @@
 //   item   = an entry: [XADD of the stream] PUBLISH, or a gap record: XADD
 //   batch  = the items of one turn, and the position that is reached once all of them are acknowledged
 //
-// An entry goes to the stream first: what the channel has, the stream has. These are two commands and not a script for a
-// whole batch, which sends the JSON once but costs Redis half as much time again, since Lua copies every argument.
+// An entry goes to the stream first: what the channel has, the stream has. These are two commands and not a script for
+// a whole batch, which sends the JSON once but costs Redis half as much time again, since Lua copies every argument.
 #pragma once
 
 #include <array>

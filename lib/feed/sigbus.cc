@@ -121,9 +121,15 @@ void on_sigbus(int number, siginfo_t* info, void* context) {
   errno = error;
 }
 
+// Unless it is there already. Somebody else's that came later is passed on to, like one that was there before.
 void install() {
+  static std::mutex installing;
+  const std::lock_guard lock(installing);
+  struct sigaction now {};
+  sigaction(SIGBUS, nullptr, &now);
+  if ((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_sigbus) return;
+  before = now;
   page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  sigaction(SIGBUS, nullptr, &before);
   struct sigaction ours {};
   ours.sa_sigaction = on_sigbus;
   ours.sa_flags = SA_SIGINFO;
@@ -133,8 +139,7 @@ void install() {
 }  // namespace
 
 SigbusGuard::SigbusGuard() {
-  static std::once_flag once;
-  std::call_once(once, install);
+  install();
   // Accessed before a signal can come: the first access of a thread may allocate.
   saved = 0;
   guarded = 1;

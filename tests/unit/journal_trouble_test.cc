@@ -63,10 +63,10 @@ std::vector<std::string> read_all(JournalReader& reader) {
       continue;
     }
     if (!*found) return all;
-    std::string entry;
+    OutBuffer entry;
     if (!reader.append_entry(entry)) continue;
     // Damage may have changed the text, or its name.
-    const auto message = nlohmann::json::parse(entry)["MESSAGE"];
+    const auto message = nlohmann::json::parse(entry.view())["MESSAGE"];
     all.push_back(message.is_string() ? message.get<std::string>() : reader.cursor());
   }
   FAIL("no end");
@@ -257,9 +257,9 @@ TEST_CASE("two journals in one directory are read in the order of time, and go o
   std::string seen;
   for (int i = 0; i < 100; ++i) {
     REQUIRE(*reader.next());
-    std::string entry;
+    OutBuffer entry;
     REQUIRE(reader.append_entry(entry).ok());
-    seen += nlohmann::json::parse(entry)["MESSAGE"].get<std::string>() + "\n";
+    seen += nlohmann::json::parse(entry.view())["MESSAGE"].get<std::string>() + "\n";
   }
   JournalReader again({kUnit}, directory.path().string());
   REQUIRE(again.open({reader.safe_cursor()}).ok());
