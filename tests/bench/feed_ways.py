@@ -150,10 +150,11 @@ PACKAGES = {"rsyslog": "rsyslog,rsyslog-hiredis", "syslog-ng": "syslog-ng-core,s
 
 
 def make_trees():
-    """A Debian tree a peer, in build/trees: installed side by side the two refuse each other, and services would start."""
+    """A Debian tree a peer, in build/trees: side by side their packages conflict, and their services would start."""
     script = (
         'top=$0; source "$top/tests/package/trees.bash"; suite=$(. /etc/os-release && echo "$VERSION_CODENAME"); '
-        'make_tree "$suite-$1" "$suite" "$2" >&2 && echo "$3" >"$trees/$suite-$1/etc/machine-id" && echo "$trees/$suite-$1"'
+        'make_tree "$suite-$1" "$suite" "$2" >&2 && tree=$trees/$suite-$1 && echo "$3" >"$tree/etc/machine-id" && '
+        'echo "$tree"'
     )
     made = {}
     for name, packages in PACKAGES.items():

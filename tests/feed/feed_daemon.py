@@ -3,11 +3,14 @@
 import parts
 
 
-def config(folder, redis_url, feed, tasks="", lease=""):
-    """Writes the configuration into the folder, with the daemon's state beside it. `feed`: lines of [feed]."""
+def config(folder, redis_url, feed, tasks="", lease="", home=None):
+    """Writes the configuration into the folder, with the daemon's state beside it. `feed`: lines of [feed].
+
+    `home`: what the daemon calls that folder, if it is in a container.
+    """
     path = folder / "feed.toml"
     path.write_text(
-        f'[node]\nid = "feed-test"\nstate_dir = "{folder}/state"\n[scheduler]\ncatalogue = ""\n'
+        f'[node]\nid = "feed-test"\nstate_dir = "{home or folder}/state"\n[scheduler]\ncatalogue = ""\n'
         f'[redis]\nurl = "{redis_url}"\n[lease]\nkey = "feed-test:leader"\nnodes = 1\n{lease}'
         f'[feed]\nunits = ["stargazer"]\n{feed}\n'
         '[tasks.journal_stream]\ninterval = "1s"\nrequires = ["redis"]\ntimeout = "0s"\nnative = "journal_feed"\n'

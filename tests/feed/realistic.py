@@ -1,8 +1,8 @@
 """The journal of a busy chat bot, the same at each call: what the benches and long tests of the feed read.
 
 Of 1,000 entries 700 are lines of standard output, 280 come from a logging library that tells file, line and function,
-ten are tracebacks over several lines, five have colour codes, three repeat a field, one has a message of over 4 KiB, and
-one is systemd's about the unit. Each has a NUMBER, from 0 on.
+ten are tracebacks over several lines, five have colour codes, three repeat a field, one has a message of over 4 KiB,
+and one is systemd's about the unit. Each has a NUMBER, from 0 on.
 """
 
 import pathlib
@@ -60,9 +60,8 @@ def encoded(name, value):
 
 def head(at_us, boot_id=BOOT_ID):
     """What an entry begins with. Monotonic time, which gives the order within a boot, goes with the other."""
-    return encoded("__REALTIME_TIMESTAMP", str(at_us)) + encoded("__MONOTONIC_TIMESTAMP", str(at_us % 10**14)) + encoded(
-        "_BOOT_ID", boot_id
-    )
+    fields = {"__REALTIME_TIMESTAMP": at_us, "__MONOTONIC_TIMESTAMP": at_us % 10**14, "_BOOT_ID": boot_id}
+    return b"".join(encoded(name, str(value)) for name, value in fields.items())
 
 
 def sentence(chance, words):

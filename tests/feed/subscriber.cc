@@ -2,8 +2,9 @@
 //
 // Prints "listening", and once it has seen COUNT different entries "FIRST_NS LAST_NS MESSAGES": when the first and the
 // last message came, by CLOCK_MONOTONIC, and how many came in all, so that repeated ones show. An entry is told by the
-// number that its field NUMBER holds. With --latency FILE each message is also a line of FILE, "NUMBER NS": the time
-// from that in its field SENT_NS to its arrival. A connection that ends, and a number that cannot be, end it with 1.
+// number that its field NUMBER holds; without one, or with one from COUNT on, it is passed by. With --latency FILE each
+// message is also a line of FILE, "NUMBER NS": the time from that in its field SENT_NS to its arrival. A connection
+// that ends makes it end with 1.
 //
 // usage: feed_subscriber --socket PATH --channel NAME --count COUNT [--latency FILE]
 #include <cerrno>
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <ctime>
 #include <getopt.h>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
@@ -37,20 +39,18 @@ std::uint64_t now_ns() {
   return static_cast<std::uint64_t>(now.tv_sec) * kNsPerS + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-std::uint64_t number_of(std::string_view text) {
+std::optional<std::uint64_t> number_of(std::string_view text) {
   std::uint64_t value = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{}) {
-    fail("no number: " + std::string(text.substr(0, 100)));
-  }
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc{}) return {};
   return value;
 }
 
 // The value of a member whose value is a string of digits; how much space a program leaves after the colon differs.
-std::uint64_t member(std::string_view json, std::string_view name) {
-  const std::string key = '"' + std::string(name) + "\":";
+// `key`: the name in quotes, and the colon.
+std::optional<std::uint64_t> member(std::string_view json, std::string_view key) {
   const auto found = json.find(key);
   const auto quote = found == std::string_view::npos ? found : json.find('"', found + key.size());
-  if (quote == std::string_view::npos) fail("no " + std::string(name) + " in " + std::string(json.substr(0, 500)));
+  if (quote == std::string_view::npos) return {};
   return number_of(json.substr(quote + 1));
 }
 
@@ -84,8 +84,9 @@ class Replies {
 
   std::string_view bulk() {
     const auto size = number_of(line().substr(1));
-    while (unread().size() < size + 2) read_more(size + 2);
-    return take(size, 2);
+    if (!size) fail("not a reply of Redis");
+    while (unread().size() < *size + 2) read_more(*size + 2);
+    return take(*size, 2);
   }
 
  private:
@@ -136,7 +137,7 @@ Options parse(int argc, char** argv) {
   for (int letter = 0; (letter = getopt_long(argc, argv, "", known, nullptr)) != -1;) {
     if (letter == 's') options.socket = optarg;
     if (letter == 'c') options.channel = optarg;
-    if (letter == 'n') options.count = number_of(optarg);
+    if (letter == 'n') options.count = number_of(optarg).value_or(0);
     if (letter == 'l') options.latency = optarg;
     if (letter == '?') std::exit(2);
   }
@@ -152,16 +153,17 @@ class Watch {
   }
 
   void take(std::string_view json, std::uint64_t arrived_ns) {
-    const auto number = member(json, "NUMBER");
-    if (number >= seen_.size()) fail("number " + std::to_string(number) + " is too large");
+    const auto number = member(json, "\"NUMBER\":");
+    if (!number || *number >= seen_.size()) return;
     if (messages_++ == 0) first_ns_ = arrived_ns;
     last_ns_ = arrived_ns;
-    distinct_ += seen_[number] ? 0 : 1;
-    seen_[number] = true;
+    distinct_ += seen_[*number] ? 0 : 1;
+    seen_[*number] = true;
     if (file_ == nullptr) return;
-    const auto latency_ns = arrived_ns - member(json, "SENT_NS");
-    std::fprintf(file_, "%llu %llu\n", static_cast<unsigned long long>(number),
-                 static_cast<unsigned long long>(latency_ns));
+    const auto sent_ns = member(json, "\"SENT_NS\":");
+    if (!sent_ns) fail("no SENT_NS in " + std::string(json.substr(0, 500)));
+    std::fprintf(file_, "%llu %llu\n", static_cast<unsigned long long>(*number),
+                 static_cast<unsigned long long>(arrived_ns - *sent_ns));
   }
 
   bool complete() const { return distinct_ == seen_.size(); }
