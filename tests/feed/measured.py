@@ -55,8 +55,13 @@ def cpu_ns(pid):
 
 @dataclasses.dataclass
 class Arrivals:
-    seconds: float  # from the first to the last
+    first_ns: int  # by CLOCK_MONOTONIC
+    last_ns: int
     messages: int
+
+    @property
+    def seconds(self):
+        return (self.last_ns - self.first_ns) / parts.NS_PER_S
 
 
 class Subscriber:
@@ -90,8 +95,7 @@ class Subscriber:
                 raise parts.Failure(f"not all entries came:\n{publisher.tail()}")
         if not line:
             raise parts.Failure("the subscriber ended before all entries came")
-        first_ns, last_ns, messages = map(int, line.split())
-        return Arrivals((last_ns - first_ns) / parts.NS_PER_S, messages)
+        return Arrivals(*map(int, line.split()))
 
     def end(self):
         """More than once is fine."""
