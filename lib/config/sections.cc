@@ -7,6 +7,9 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kUnitsMax = 256;
+constexpr std::size_t kFeedListMax = 64;
+constexpr std::uint32_t kEntryBytesMin = 4096;
+constexpr std::uint32_t kEntryBytesMax = 32U * 1024 * 1024;
 constexpr std::size_t kSentinelsMax = 16;
 
 constexpr std::array kNodeKeys{
@@ -71,12 +74,35 @@ constexpr std::array kLeaseKeys{
     LeaseKey{"replicas", LeaseKey::Number{&LeaseConfig::replicas, 0, 100}},
 };
 
+// A limit below that of a typical entry would leave nothing but marks.
+void read_max_entry_bytes(const Entry& entry, FeedConfig& feed, const Place& place) {
+  const Result<std::uint32_t> bytes = number_of(entry.value, 0, kEntryBytesMax);
+  if (bytes && (*bytes == 0 || *bytes >= kEntryBytesMin)) {
+    feed.max_entry_bytes = *bytes;
+    return;
+  }
+  const std::string allowed =
+      "allowed is 0 and an integer from " + std::to_string(kEntryBytesMin) + " to " + std::to_string(kEntryBytesMax);
+  place.problem(entry, bytes ? "is " + std::to_string(*bytes) + ", " + allowed : bytes.error().message());
+}
+
 using FeedKey = Key<FeedConfig>;
 constexpr std::array kFeedKeys{
     FeedKey{"units", FeedKey::Texts{&FeedConfig::units, kUnitsMax, unit_names}},
     FeedKey{"channel", FeedKey::Text{&FeedConfig::channel, redis_key}},
     FeedKey{"backlog", FeedKey::Number{&FeedConfig::backlog, 0, 1'000'000}},
     FeedKey{"directory", FeedKey::Text{&FeedConfig::directory, absolute_path_or_empty}},
+    FeedKey{"namespace", FeedKey::Text{&FeedConfig::name_space, name_or_empty}},
+    FeedKey{"keep_position", FeedKey::Flag{&FeedConfig::keep_position}},
+    FeedKey{"stream", FeedKey::Text{&FeedConfig::stream, redis_key_or_empty}},
+    FeedKey{"stream_max_length", FeedKey::Number{&FeedConfig::stream_max_length, 1, 1'000'000'000}},
+    FeedKey{"gaps_key", FeedKey::Text{&FeedConfig::gaps_key, redis_key_or_empty}},
+    FeedKey{"poll", FeedKey::Time{&FeedConfig::poll, 1ms, 1s, true}},
+    FeedKey{"fields", FeedKey::Texts{&FeedConfig::fields, kFeedListMax, journal_fields}},
+    FeedKey{"max_entry_bytes", FeedKey::Special{read_max_entry_bytes}},
+    FeedKey{"max_priority", FeedKey::Number{&FeedConfig::max_priority, 0, 7}},
+    FeedKey{"include_identifiers", FeedKey::Texts{&FeedConfig::include_identifiers, kFeedListMax, identifier_globs}},
+    FeedKey{"exclude_identifiers", FeedKey::Texts{&FeedConfig::exclude_identifiers, kFeedListMax, identifier_globs}},
 };
 
 using EventsKey = Key<EventsConfig>;

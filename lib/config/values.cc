@@ -229,6 +229,29 @@ std::string unit_names(const std::vector<std::string>& texts) {
   return "";
 }
 
+std::string journal_fields(const std::vector<std::string>& texts) {
+  const auto allowed = [](char c) { return (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_'; };
+  for (const std::string& text : texts) {
+    if (!text.empty() && text.size() <= kNameBytesMax && !is_digit(text.front()) &&
+        std::all_of(text.begin(), text.end(), allowed)) {
+      continue;
+    }
+    return in_quotes(text) + " is not a field of the journal, allowed are 1 to " + std::to_string(kNameBytesMax) +
+           " characters of [A-Z0-9_] such as MESSAGE";
+  }
+  return "";
+}
+
+std::string identifier_globs(const std::vector<std::string>& texts) {
+  for (const std::string& text : texts) {
+    if (text.empty() || !printable(text, kUnitBytesMax).empty()) {
+      return "names an identifier that is empty or not printable, allowed are 1 to " + std::to_string(kUnitBytesMax) +
+             " characters each";
+    }
+  }
+  return "";
+}
+
 std::string task_names(const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
     if (std::string problem = name_problem(text); !problem.empty()) return in_quotes(text) + " " + problem;

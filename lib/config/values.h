@@ -55,6 +55,8 @@ std::string plugin_job(const std::string& text);
 std::string native_job(const std::string& text);
 std::string command_line(const std::vector<std::string>& texts);
 std::string sentinel_addresses(const std::vector<std::string>& texts);
+std::string journal_fields(const std::vector<std::string>& texts);
+std::string identifier_globs(const std::vector<std::string>& texts);
 std::string unit_names(const std::vector<std::string>& texts);
 std::string task_names(const std::vector<std::string>& texts);
 

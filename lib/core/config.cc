@@ -87,6 +87,14 @@ void check_sections(const Config& config, std::vector<ConfigProblem>& problems) 
   if (config.bot_runner && config.bot_runner->provider.empty()) {
     problems.push_back({"bot_runner.provider", "is missing, allowed is \"module:function\""});
   }
+  if (!config.feed.directory.empty() && !config.feed.name_space.empty()) {
+    problems.push_back({"feed.namespace",
+                        "is for the system's journal, but feed.directory names another; allowed is one "
+                        "of the two"});
+  }
+  if (!config.feed.stream.empty() && config.feed.stream == config.feed.gaps_key_or_default()) {
+    problems.push_back({"feed.stream", "is the key of feed.gaps_key as well, allowed are two keys"});
+  }
   for (const SupervisedConfig& worker : config.supervised) {
     check_grace("supervised." + worker.name + ".stop_grace", worker.stop_grace, config, problems);
   }

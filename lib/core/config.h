@@ -196,7 +196,22 @@ struct FeedConfig {
   std::vector<std::string> units{"stargazer"};  // unit names and globs; empty = no feed
   std::string channel = "stargazer:journal";
   std::uint32_t backlog = 50;
-  std::string directory;  // "" = the system's journal
+  std::string directory;   // "" = the system's journal
+  std::string name_space;  // key "namespace": of journald's namespaces the one to read; "" = the default one
+  bool keep_position = true;
+
+  std::string stream;  // "" = none
+  std::uint32_t stream_max_length = 100'000;
+  std::string gaps_key;  // "" = channel + ":gaps"
+
+  Duration poll = std::chrono::milliseconds(10);  // 0 = wait for the journal's own notice
+  std::vector<std::string> fields;                // beside the "__" ones; empty = all
+  std::uint32_t max_entry_bytes = 1024 * 1024;    // of an entry's JSON; 0 = no limit
+  std::uint32_t max_priority = 7;                 // 7 = whatever it is, also none
+  std::vector<std::string> include_identifiers;   // globs; empty = all
+  std::vector<std::string> exclude_identifiers;   // globs
+
+  std::string gaps_key_or_default() const { return gaps_key.empty() ? channel + ":gaps" : gaps_key; }
 
   bool operator==(const FeedConfig&) const = default;
 };

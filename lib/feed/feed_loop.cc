@@ -46,7 +46,7 @@ void FeedLoop::open_journal() {
   if (!needed || now < open_at_) return;
   open_at_ = now + kOpenEvery;
   const auto since = journal_was_late_ ? std::optional(started_) : std::nullopt;
-  if (auto status = reader_.open(config_.backlog, since); !status) {
+  if (auto status = reader_.open({"", config_.backlog, since}); !status) {
     journal_was_late_ = true;
     return report_.journal_failed(status.error());
   }

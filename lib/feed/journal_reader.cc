@@ -13,10 +13,6 @@
 
 #include "feed/journal_error.h"
 
-// Since systemd 254; absent from an older libsystemd, whose journalctl does not print these two members either.
-extern "C" int sd_journal_get_seqnum(sd_journal* journal, std::uint64_t* seqnum, sd_id128_t* seqnum_id)
-    __attribute__((weak));
-
 namespace stargazer {
 namespace {
 
@@ -49,12 +45,12 @@ std::vector<std::string> missing_roots() {
 
 }  // namespace
 
-JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory)
-    : directory_(std::move(directory)), selection_(units) {}
+JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space)
+    : directory_(std::move(directory)), name_space_(std::move(name_space)), selection_(units) {}
 
-Status JournalReader::open(std::uint32_t backlog, std::optional<WallTime> since) {
+Status JournalReader::open(const StartAt& start) {
   Status status = open_files();
-  if (status) status = positioned_ ? seek(position_) : seek_start(backlog, since);
+  if (status) status = positioned_ ? seek(position_) : seek_start(start);
   if (!status) {
     journal_.reset();
     fd_ = -1;
@@ -69,7 +65,8 @@ Status JournalReader::open_files() {
   opened_ = Clock::now();
   if (directory_.empty()) missing_roots_ = missing_roots();
   sd_journal* journal = nullptr;
-  const int opened = directory_.empty() ? sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY)
+  const char* const name = name_space_.empty() ? nullptr : name_space_.c_str();
+  const int opened = directory_.empty() ? sd_journal_open_namespace(&journal, name, SD_JOURNAL_LOCAL_ONLY)
                                         : sd_journal_open_directory(&journal, directory_.c_str(), 0);
   if (opened < 0) return journal_error("open", opened);
   journal_.reset(journal);
@@ -79,7 +76,7 @@ Status JournalReader::open_files() {
   std::uint64_t bytes = 0;
   if (auto status = to_status("size", sd_journal_get_usage(journal, &bytes)); !status) return status;
   if (bytes == 0) return Error("no journal files, or no permission to read them");
-  sd_journal_set_data_threshold(journal, JournalObject::kThresholdBytes);
+  sd_journal_set_data_threshold(journal, EntryRenderer::kThresholdBytes);
   if (positioned_) {
     // New units wait for expand_units(), which knows how far to go back for them.
     changed_ = true;
@@ -97,7 +94,9 @@ bool JournalReader::is_outdated() {
                                   [](const std::string& root) { return access(root.c_str(), F_OK) == 0; });
 }
 
-Status JournalReader::seek_start(std::uint32_t backlog, std::optional<WallTime> since) {
+Status JournalReader::seek_start(const StartAt& start) {
+  const auto& [after_cursor, backlog, since, through] = start;
+  if (!after_cursor.empty()) return seek({after_cursor, false});
   sd_journal* journal = journal_.get();
   if (auto status = to_status("seek", sd_journal_seek_tail(journal)); !status) return status;
   // One back even without a backlog: only from an entry on does next() see those that follow.
@@ -165,9 +164,9 @@ Result<bool> JournalReader::next() {
       already_.clear();
       return false;
     }
-    if (!selection_.has_globs()) return true;
     // One whose cursor cannot be read is unreadable as a whole; append_entry says so.
     if (!here && !read_cursor()) return true;
+    if (!selection_.has_globs()) return true;
     if (!is_repeated()) return true;
   }
 }
@@ -179,58 +178,26 @@ bool JournalReader::is_repeated() {
   return false;
 }
 
+std::optional<Gap> JournalReader::take_gap() {
+  return std::exchange(gap_, {});
+}
+
+std::string JournalReader::take_notice() {
+  return std::exchange(notice_, {});
+}
+
 Status JournalReader::append_entry(std::string& out) {
-  object_.clear();
-  if (auto status = add_header(); !status) return status;
-  if (auto status = add_fields(); !status) return status;
-  if (object_.bytes_max() > kEntryBytesMax) return Error("entry too large");
-  object_.append_to(out);
-  return {};
-}
-
-Status JournalReader::add_header() {
-  sd_journal* journal = journal_.get();
-  std::uint64_t monotonic_usec = 0;
-  sd_id128_t boot{};
   if (auto status = read_cursor(); !status) return status;
-  if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &realtime_usec_)); !status) return status;
-  if (auto status = to_status("time", sd_journal_get_monotonic_usec(journal, &monotonic_usec, &boot)); !status) {
-    return status;
-  }
-  object_.add("__CURSOR", position_.cursor);
-  object_.add("__REALTIME_TIMESTAMP", std::to_string(realtime_usec_));
-  object_.add("__MONOTONIC_TIMESTAMP", std::to_string(monotonic_usec));
-  object_.add("_BOOT_ID", to_text(boot));
-  if (sd_journal_get_seqnum == nullptr) return {};
-  std::uint64_t seqnum = 0;
-  sd_id128_t seqnum_id{};
-  if (auto status = to_status("number", sd_journal_get_seqnum(journal, &seqnum, &seqnum_id)); !status) return status;
-  object_.add("__SEQNUM", std::to_string(seqnum));
-  object_.add("__SEQNUM_ID", to_text(seqnum_id));
-  return {};
-}
-
-Status JournalReader::add_fields() {
-  const void* data = nullptr;
-  std::size_t size = 0;
-  int result = 0;
-  sd_journal_restart_data(journal_.get());
-  while ((result = sd_journal_enumerate_available_data(journal_.get(), &data, &size)) > 0) {
-    const std::string_view field(static_cast<const char*>(data), size);
-    const std::size_t name_bytes = field.find('=');
-    if (name_bytes == std::string_view::npos || field.substr(0, name_bytes) == "_BOOT_ID") continue;
-    object_.add(field.substr(0, name_bytes), field.substr(name_bytes + 1));
-  }
-  return to_status("fields", result);
+  return renderer_.append(journal_.get(), position_.cursor, out);
 }
 
 Status JournalReader::recover() {
   ++failures_;
   if (failures_ % kReopenAfter != 0) return process();
   const bool give_up = failures_ >= kStepPastAfter;
-  if (auto status = open(0, {}); !status || !give_up) return status;
+  if (auto status = open({}); !status || !give_up) return status;
   failures_ = 0;
-  return seek_time(realtime_usec_ + 1);
+  return seek_time(renderer_.realtime_usec() + 1);
 }
 
 Status JournalReader::process() {

@@ -23,10 +23,28 @@
 
 #include "core/result.h"
 #include "core/time.h"
-#include "feed/journal_json.h"
+#include "feed/entry_renderer.h"
 #include "feed/unit_match.h"
 
 namespace stargazer {
+
+// Where reading begins. All of it counts for the first open() alone.
+struct StartAt {
+  std::string after_cursor;         // a saved position; "" = none, and then the two that follow count
+  std::uint32_t backlog = 0;        // the last entries: of this boot, or with a directory of any
+  std::optional<WallTime> since{};  // from this time on, should that be earlier than the backlog
+  // With a saved position: the last entry that was acknowledged. What lies between the two is left out, except the
+  // entries of a unit that the journal did not know yet at the saved position. "" = nothing is left out.
+  std::string through{};
+};
+
+// Entries that are in no file any more, or in none that can be read, and have not been returned.
+struct Gap {
+  std::string after_cursor;       // the last entry before it that is known to have been read; "" = not known
+  std::string next_cursor;        // the first entry after it; "" = none yet
+  std::uint64_t entries_max = 0;  // not more than these, of all units; 0 = not known
+  std::string reason;
+};
 
 class JournalReader {
  public:
@@ -38,18 +56,16 @@ class JournalReader {
   static constexpr std::size_t kRecentMax = 16384;
   // Roots that were missing, and a journal that cannot be watched, are looked at this often.
   static constexpr std::chrono::seconds kLookAgainEvery{2};
-  // An entry whose JSON could be longer is unreadable. No entry of journald comes near.
-  static constexpr std::size_t kEntryBytesMax = std::size_t{32} * 1024 * 1024;
 
-  // `units`: names and globs as `journalctl -u` takes them. `directory`: "" = this boot's entries of the system's
-  // journal, otherwise the entries of any boot in that directory. REQUIRES: `units` is not empty.
-  JournalReader(const std::vector<std::string>& units, std::string directory);
+  // `units`: names and globs as `journalctl -u` takes them. `directory`: "" = the system's journal. `name_space`: of
+  // journald's namespaces the one to read, "" = the default one. REQUIRES: `units` is not empty; one of `directory` and
+  // `name_space` is empty.
+  JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space = "");
 
   // Opens the journal, and again after a failure. Fails when there is no journal, when not one of its files can be
   // read, or when libsystemd fails; the message says which.
-  // The first success sets the position to the last `backlog` entries; all that comes when there is none yet. With
-  // `since` it is the first entry from that time on, should that be earlier. Later ones keep the position.
-  Status open(std::uint32_t backlog, std::optional<WallTime> since);
+  // The first success sets the position as `start` says. Later ones keep the position.
+  Status open(const StartAt& start);
   bool is_open() const { return journal_ != nullptr; }
 
   // True when files may exist that this open journal cannot see: time to call open() again.
@@ -58,6 +74,17 @@ class JournalReader {
   // Goes to the next entry; false when there is none yet. After a failure call recover() before the next call.
   // REQUIRES: is_open().
   Result<bool> next();
+
+  // Of the entry that next() went to; "" before the first one.
+  const std::string& cursor() const { return position_.cursor; }
+  // The cursor after which reading on misses nothing, provided that all entries returned so far were acknowledged. With
+  // globs it can lie before cursor(): entries of a unit that is not known yet may stand between. "" = not known yet.
+  const std::string& safe_cursor() const { return selection_.has_globs() ? expanded_at_.cursor : position_.cursor; }
+
+  // A gap that was found since the last call.
+  std::optional<Gap> take_gap();
+  // What is worth one line in the log and no failure, found since the last call; "" = nothing.
+  std::string take_notice();
 
   // Appends the entry that next() went to, as one JSON object. Fails, leaving `out` as it was, when it cannot be read:
   // corrupt, or vacuumed in this moment.
@@ -100,16 +127,15 @@ class JournalReader {
   };
 
   Status open_files();
-  Status seek_start(std::uint32_t backlog, std::optional<WallTime> since);
+  Status seek_start(const StartAt& start);
   Status seek(const Position& position);
   Status seek_time(std::uint64_t realtime_usec);
   Status land(int result, const Position* wanted);
   Status read_cursor();
-  Status add_header();
-  Status add_fields();
   bool is_repeated();
 
   const std::string directory_;
+  const std::string name_space_;
   UnitSelection selection_;
   std::unique_ptr<sd_journal, Closer> journal_;
   int fd_ = -1;
@@ -118,8 +144,10 @@ class JournalReader {
 
   bool positioned_ = false;
   Position position_;
-  std::uint64_t realtime_usec_ = 0;  // of the last entry that was read
-  unsigned failures_ = 0;            // of next(), in a row
+  unsigned failures_ = 0;  // of next(), in a row
+
+  std::optional<Gap> gap_;
+  std::string notice_;
 
   bool changed_ = false;  // since the last expansion
   Clock::time_point expanded_{};
@@ -127,7 +155,7 @@ class JournalReader {
   std::vector<std::size_t> recent_;          // hashes of the cursors returned since then
   std::unordered_set<std::size_t> already_;  // after going back: those to leave out
 
-  JournalObject object_;
+  EntryRenderer renderer_;
 };
 
 }  // namespace stargazer

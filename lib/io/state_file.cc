@@ -27,6 +27,17 @@ Status write_fully(int fd, const std::string& path, const std::string& text) {
   return {};
 }
 
+// Makes a rename within the directory of `path` last.
+Status sync_directory_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  const UniqueFd fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return system_error(directory, errno);
+  // Some filesystems cannot, and say so; theirs is then the order in which they write.
+  if (fsync(fd.get()) != 0 && errno != EINVAL) return system_error(directory, errno);
+  return {};
+}
+
 }  // namespace
 
 Status replace_file(const std::string& path, const std::string& text) {
@@ -35,7 +46,8 @@ Status replace_file(const std::string& path, const std::string& text) {
   if (!fd) return system_error(temporary, errno);
   Status written = write_fully(fd.get(), temporary, text);
   if (written.ok() && rename(temporary.c_str(), path.c_str()) != 0) written = system_error(path, errno);
-  if (!written.ok()) unlink(temporary.c_str());
+  if (written.ok()) return sync_directory_of(path);
+  unlink(temporary.c_str());
   return written;
 }
 

@@ -15,7 +15,8 @@
 
 namespace stargazer {
 
-// Writes `text` to "PATH.new", syncs and renames it.
+// Writes `text` to "PATH.new", fsyncs it, renames it to PATH and fsyncs the directory: once this has succeeded, the new
+// file is what a power cut leaves. Fails when one of these steps does; before the rename the old file is untouched.
 Status replace_file(const std::string& path, const std::string& text);
 
 // The text of a file; none when there is no such file. Fails when it is not a regular file or cannot be read; one that

@@ -276,7 +276,7 @@ TEST_CASE("a backlog of none starts with what comes", "[feed]") {
   JournalMaker journal(directory.path() / "a.journal");
   journal.append(numbered("stargazer.service", 0, 3));
   JournalReader reader({"stargazer"}, directory.path().string());
-  REQUIRE(reader.open(0, {}).ok());
+  REQUIRE(reader.open({}).ok());
   REQUIRE_FALSE(*reader.next());
   journal.append(numbered("stargazer.service", 3, 1));
   REQUIRE(reader.process().ok());
