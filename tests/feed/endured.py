@@ -39,6 +39,7 @@ class Options:
 class Outcome:
     daemon_kills: int = 0
     redis_kills: int = 0
+    rotations: int = 0
     vacuumed_files: int = 0
     sessions: int = 0
     stream: exactly.Verdict = dataclasses.field(default_factory=exactly.Verdict)
@@ -125,6 +126,7 @@ class Endurance:
 
     def judge(self, stream, channel):
         outcome = self.outcome
+        outcome.rotations = len(self.journal.ends) - 1
         outcome.sessions = len(channel.sessions)
         outcome.stream = exactly.judge(stream.numbers, self.strikes, first=0)
         daemon_strikes = [strike for strike in self.strikes if strike.what == "daemon"]

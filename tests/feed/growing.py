@@ -13,10 +13,15 @@ import realistic
 
 ENTRIES_PER_WRITE = 200
 ENTRY = (
-    f"_BOOT_ID={realistic.BOOT_ID}\n_SYSTEMD_UNIT={realistic.UNIT}\n_PID=4242\nPRIORITY=6\nSYSLOG_IDENTIFIER=stargazer\n"
+    f"_BOOT_ID={realistic.BOOT_ID}\n_SYSTEMD_UNIT={realistic.UNIT}\n_PID=4242\n"
+    "PRIORITY=6\nSYSLOG_IDENTIFIER=stargazer\n"
 ).encode() + b"NUMBER=%d\nMESSAGE=observation %d of the sky\n\n"
-# As journald names a file that it has rotated; --vacuum-files tells by it what may go.
-ARCHIVED = "{base}@{id:032x}-{number:016x}-{time:016x}.journal"
+# As journald does it: the file that is being written has always the same name, and when it is rotated one by which
+# --vacuum-files tells what may go. (A reader keeps a file open whose name has gone without another taking it.)
+ACTIVE = "stargazer.journal"
+ARCHIVED = "stargazer@{id:032x}-{number:016x}-{time:016x}.journal"
+# journal-remote begins a new file by itself after about 76,000 entries; what is rotated here has less.
+ENTRIES_PER_FILE_MAX = 50_000
 
 
 def at_us(number):
@@ -37,8 +42,18 @@ def number_of(cursor):
     return number
 
 
+def file_ends(count, rotate_after):
+    """The last number of each file."""
+    ends = []
+    for end in [*rotate_after, count - 1]:
+        while end - (ends[-1] if ends else -1) > ENTRIES_PER_FILE_MAX:
+            ends.append((ends[-1] if ends else -1) + ENTRIES_PER_FILE_MAX)
+        ends.append(end)
+    return ends
+
+
 class GrowingJournal:
-    """Writes `count` entries in a thread of its own, into a new file after each number of `rotate_after`.
+    """Writes `count` entries in a thread of its own, into a new file after each number of `rotate_after`, or sooner.
 
     It keeps at most `ahead` entries ahead of what progress() has reported, so that readers see a journal that grows.
     """
@@ -47,7 +62,8 @@ class GrowingJournal:
         self.folder = folder
         self.folder.mkdir()
         self.count = count
-        self.ends = [*rotate_after, count - 1]
+        self.ends = file_ends(count, rotate_after)
+        self.place = 0  # of ends: the file that is being written
         self.ahead = ahead
         self.seen = -1
         self.error = None
@@ -73,33 +89,34 @@ class GrowingJournal:
     def vacuum(self):
         """Deletes the rotated files of which every entry has been seen. Answers how many went."""
         with self.changed:
-            needed = [place for place, end in enumerate(self.ends) if end > self.seen]
-        keep = sum(len(self._files(place)) for place in needed)
+            needed = sum(end > self.seen for end in self.ends[: self.place + 1])
         before = len(glob.glob(f"{self.folder}/*.journal"))
-        # journal-remote may begin a file more in this moment.
-        subprocess.run(
-            ["journalctl", "--quiet", "--directory", self.folder, f"--vacuum-files={keep + 2}"],
-            check=True,
-            capture_output=True,
-        )
+        # A file more may begin in this moment.
+        command = ["journalctl", "--quiet", "--directory", self.folder, f"--vacuum-files={max(needed, 1) + 1}"]
+        subprocess.run(command, check=True, capture_output=True)
         return max(0, before - len(glob.glob(f"{self.folder}/*.journal")))
-
-    def _files(self, place):
-        return glob.glob(f"{self.folder}/part{place:04}*.journal")
 
     def _write(self):
         try:
             first = 0
             for place, end in enumerate(self.ends):
-                self._write_file(place, range(first, end + 1))
+                with self.changed:
+                    self.place = place
+                self._write_file(range(first, end + 1))
+                if place + 1 < len(self.ends):
+                    self._archive(place, first)
                 first = end + 1
         except (OSError, parts.Failure) as error:
             with self.changed:
                 self.error = error
                 self.changed.notify_all()
 
-    def _write_file(self, place, numbers):
-        path = self.folder / f"part{place:04}.journal"
+    def _archive(self, place, first):
+        name = ARCHIVED.format(id=place + 1, number=1, time=at_us(first))
+        (self.folder / ACTIVE).rename(self.folder / name)
+
+    def _write_file(self, numbers):
+        path = self.folder / ACTIVE
         remote = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", realistic.JOURNAL_REMOTE, "--split-mode=none", "-o", path, "-"],
             stdin=subprocess.PIPE,
@@ -115,8 +132,6 @@ class GrowingJournal:
         remote.stdin.close()
         if remote.wait() != 0:
             raise parts.Failure(f"systemd-journal-remote ended with {remote.returncode}")
-        name = ARCHIVED.format(base=path.stem, id=place + 1, number=1, time=at_us(numbers[0]))
-        path.rename(self.folder / name)
 
     def _may_write(self, number):
         """Waits for the readers. False when it is to stop."""

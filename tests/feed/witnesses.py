@@ -20,7 +20,7 @@ NUMBER = re.compile(rb'"NUMBER":"(\d+)"')
 
 
 class StreamWitness:
-    """Reads the stream in a thread, from its first entry on and over every restart of Redis, and trims what it has read.
+    """Reads the stream in a thread, from its first entry on, over every restart of Redis, and trims what it has read.
 
     numbers: of the entries, in the order of the stream. highest: the largest n such that all up to n have come.
     """
@@ -84,7 +84,7 @@ class StreamWitness:
 
 
 class ChannelWitness:
-    """Subscribes, and again whenever Redis has gone. sessions: a list of numbers for each time that it was connected."""
+    """Subscribes, and again whenever Redis has gone. sessions: a list of numbers for each connection."""
 
     def __init__(self, path, on_progress=lambda _: None):
         self.path = str(path)
