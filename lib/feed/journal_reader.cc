@@ -12,6 +12,7 @@
 #include <systemd/sd-id128.h>
 
 #include "feed/journal_error.h"
+#include "feed/sigbus.h"
 
 namespace stargazer {
 namespace {
@@ -21,6 +22,9 @@ constexpr std::array<const char*, 2> kRoots = {"/run/log/journal", "/var/log/jou
 // Failures of next() in a row after which the journal is opened anew, and after which the place is given up.
 constexpr unsigned kReopenAfter = 5;
 constexpr unsigned kStepPastAfter = 10;
+// By how much more the next step past a bad place goes, and the farthest.
+constexpr std::uint64_t kSkipFactor = 1000;
+constexpr std::uint64_t kSkipMaxUsec = 3'600'000'000;
 
 Status to_status(std::string_view what, int result) {
   return result < 0 ? Status(journal_error(what, result)) : Status();
@@ -46,18 +50,21 @@ std::vector<std::string> missing_roots() {
 }  // namespace
 
 JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space)
-    : directory_(std::move(directory)), name_space_(std::move(name_space)), selection_(units) {}
+    : directory_(std::move(directory)),
+      name_space_(std::move(name_space)),
+      selection_(units),
+      places_(journal_places(directory_, name_space_)) {}
 
 Status JournalReader::open(const StartAt& start) {
   Status status = open_files();
   if (status) status = positioned_ ? seek(position_) : seek_start(start);
-  if (!status) {
-    journal_.reset();
-    fd_ = -1;
-    return status.error().in(directory_.empty() ? "system journal" : "journal " + directory_);
+  if (status) {
+    positioned_ = true;
+    return {};
   }
-  positioned_ = true;
-  return {};
+  journal_.reset();
+  fd_ = -1;
+  return status.error().in(directory_.empty() ? "system journal" : "journal " + directory_);
 }
 
 Status JournalReader::open_files() {
@@ -77,14 +84,16 @@ Status JournalReader::open_files() {
   if (auto status = to_status("size", sd_journal_get_usage(journal, &bytes)); !status) return status;
   if (bytes == 0) return Error("no journal files, or no permission to read them");
   sd_journal_set_data_threshold(journal, EntryRenderer::kThresholdBytes);
+  grown_ = true;
   if (positioned_) {
+    look();
     // New units wait for expand_units(), which knows how far to go back for them.
     changed_ = true;
   } else {
-    if (auto grown = selection_.expand(journal); !grown) return grown.error();
-    expanded_ = opened_;
+    if (auto grown = expand(); !grown) return grown.error();
   }
-  return selection_.apply(journal, directory_.empty());
+  if (through_) return begin_catching_up({"", 0, {}, through_text_});
+  return selection_.apply(journal, boot_only());
 }
 
 bool JournalReader::is_outdated() {
@@ -92,27 +101,6 @@ bool JournalReader::is_outdated() {
   // libsystemd watches the roots that existed when it opened the journal, and no others.
   return fd_ == -1 || std::any_of(missing_roots_.begin(), missing_roots_.end(),
                                   [](const std::string& root) { return access(root.c_str(), F_OK) == 0; });
-}
-
-Status JournalReader::seek_start(const StartAt& start) {
-  const auto& [after_cursor, backlog, since, through] = start;
-  if (!after_cursor.empty()) return seek({after_cursor, false});
-  sd_journal* journal = journal_.get();
-  if (auto status = to_status("seek", sd_journal_seek_tail(journal)); !status) return status;
-  // One back even without a backlog: only from an entry on does next() see those that follow.
-  const int found = sd_journal_previous_skip(journal, std::max(backlog, 1U));
-  // Nothing matches yet: at the tail, next() would lose the first entries, or all.
-  if (found == 0) return seek({});
-  if (auto status = land(found, nullptr); !status) return status;
-  position_.unread = backlog > 0;
-  std::uint64_t usec = 0;
-  if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &usec)); !status) return status;
-  const auto since_usec = since ? static_cast<std::uint64_t>(since->time_since_epoch().count()) : 0;
-  if (since && usec > since_usec) {
-    if (auto status = seek_time(since_usec); !status) return status;
-  }
-  expanded_at_ = position_;
-  return {};
 }
 
 Status JournalReader::seek(const Position& position) {
@@ -134,52 +122,153 @@ Status JournalReader::seek_time(std::uint64_t realtime_usec) {
   return land(sd_journal_next(journal_.get()), nullptr);
 }
 
-// Takes note of the entry that a seek led to. When it is not the `wanted` one, that is gone and this is the one after
-// it.
+// Takes note of the entry that a seek led to. When it is not the `wanted` one, that is gone or of another unit, and
+// this is the one after it.
 Status JournalReader::land(int result, const Position* wanted) {
-  position_.unread = false;
   if (result < 0) return journal_error("seek", result);
-  if (result == 0) return {};
-  if (auto status = read_cursor(); !status) return status;
-  const bool exact = wanted != nullptr && sd_journal_test_cursor(journal_.get(), wanted->cursor.c_str()) > 0;
-  position_.unread = exact ? wanted->unread : true;
+  if (result == 0) {
+    if (wanted != nullptr) position_ = {wanted->cursor, false};
+    return {};
+  }
+  auto text = read_cursor();
+  if (!text) return text.error();
+  const auto found = Cursor::parse(*text);
+  const auto sought = Cursor::parse(wanted == nullptr ? "" : wanted->cursor);
+  const bool exact = found && sought && found->same_entry(*sought);
+  const bool unread = !exact || wanted->unread;
+  std::string before = wanted == nullptr ? position_.passed() : wanted->passed();
+  position_ = {std::move(*text), unread, std::move(before)};
   return {};
 }
 
-Status JournalReader::read_cursor() {
+Result<std::string> JournalReader::read_cursor() {
   char* text = nullptr;
-  if (auto status = to_status("cursor", sd_journal_get_cursor(journal_.get(), &text)); !status) return status;
+  if (auto status = to_status("cursor", sd_journal_get_cursor(journal_.get(), &text)); !status) return status.error();
   const std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
-  position_ = {text, false};
-  return {};
+  if (sigbus_pending()) return Error("a journal file was cut short while it was read");
+  return std::string(text);
+}
+
+// Goes to the next entry that matches, whether it was returned before or not.
+Result<bool> JournalReader::step() {
+  if (std::exchange(position_.unread, false)) return true;
+  const int result = sd_journal_next(journal_.get());
+  if (result < 0) return journal_error("next entry", result);
+  if (result == 0) return false;
+  auto text = read_cursor();
+  if (!text) return text.error();
+  position_.cursor = std::move(*text);
+  return true;
 }
 
 Result<bool> JournalReader::next() {
   for (;;) {
-    const bool here = std::exchange(position_.unread, false);
-    const int result = here ? 1 : sd_journal_next(journal_.get());
-    if (result < 0) return journal_error("next entry", result);
+    const auto found = step();
+    if (!found) return found;
     failures_ = 0;
-    if (result == 0) {
-      already_.clear();
-      return false;
+    skip_usec_ = 1;
+    if (through_ && (!*found || is_past_catching_up())) {
+      if (auto status = end_catching_up(); !status) return status.error();
+      continue;
     }
-    // One whose cursor cannot be read is unreadable as a whole; append_entry says so.
-    if (!here && !read_cursor()) return true;
-    if (!selection_.has_globs()) return true;
-    if (!is_repeated()) return true;
+    if (*found) {
+      grown_ = true;
+      if (selection_.has_globs() && !accept()) continue;
+      return true;
+    }
+    already_.clear();
+    if (!look_for_end()) return false;
   }
 }
 
-bool JournalReader::is_repeated() {
-  const std::size_t hash = hash_of(position_.cursor);
-  if (already_.erase(hash) != 0) return true;
-  recent_.push_back(hash);
-  return false;
+// Whether the entry is to be returned: it has not been before.
+bool JournalReader::accept() {
+  if (through_) return true;
+  const bool going_back = !already_.empty();
+  if (!going_back && is_known_by_now(position_)) {
+    expanded_at_ = position_;
+    return true;
+  }
+  // Those that are left out as well: it may be necessary to go back once more.
+  recent_.push_back(hash_of(position_.cursor));
+  return !going_back || already_.erase(recent_.back()) == 0;
+}
+
+// Whether all units with entries up to there are known, so that nothing will be gone back for.
+bool JournalReader::is_known_by_now(const Position& position) const {
+  // Behind what was not known, nothing is.
+  if (!recent_.empty()) return false;
+  const auto cursor = Cursor::parse(position.cursor);
+  if (!cursor) return false;
+  const auto found = known_until_.find(cursor->seqnum_id);
+  return found != known_until_.end() && cursor->seqnum <= found->second;
+}
+
+// At the end of all entries: what the files hold now has been read once next() comes to the end again. True when it has
+// to be asked for that.
+bool JournalReader::look_for_end() {
+  if (std::exchange(noting_end_, false)) {
+    note_end();
+    return false;
+  }
+  if ((!grown_ && fd_ != -1) || Clock::now() < noted_ + kNoteEvery) return false;
+  noted_ = Clock::now();
+  look();
+  grown_ = false;
+  noting_end_ = true;
+  // After the list was made, so that libsystemd knows every file in it. Should it have changed, this is given up.
+  return process().ok() && noting_end_;
+}
+
+// Everything in the ledger's files has been read. Once there are newer files than that of the position, the end of the
+// newest takes its place: so it outlives a vacuum of files that are of no more use.
+void JournalReader::note_end() {
+  ledger_.passed_all();
+  const JournalFile* newest = newest_file(ledger_.files());
+  if (newest == nullptr) return;
+  const Cursor last = last_returned();
+  const Cursor end = newest->tail();
+  const bool same_file = last.seqnum_id == newest->seqnum_id && last.seqnum >= newest->head_seqnum;
+  if (same_file || !end.is_after(last) || end.realtime_usec <= last.realtime_usec) return;
+  position_ = {end.text(), false};
+}
+
+const std::string& JournalReader::through_cursor() const {
+  if (through_) return through_text_;
+  return already_.empty() ? position_.passed() : went_back_from_;
+}
+
+Cursor JournalReader::last_returned() const {
+  const auto cursor = Cursor::parse(position_.passed());
+  return cursor ? *cursor : Cursor();
+}
+
+void JournalReader::look() {
+  noting_end_ = false;
+  report(ledger_.update(list_journal_files(places_, ledger_.files()), last_returned()));
+}
+
+void JournalReader::report(const std::vector<JournalLoss>& losses) {
+  for (const JournalLoss& loss : losses) {
+    add_gap({position_.passed(), position_.unread ? position_.cursor : "", loss.entries_max,
+             loss.path + " " + loss.reason});
+  }
+}
+
+void JournalReader::add_gap(Gap gap) {
+  if (gaps_.size() < kGapsMax) return gaps_.push_back(std::move(gap));
+  Gap& last = gaps_.back();
+  const bool known = last.entries_max > 0 && gap.entries_max > 0;
+  last.entries_max = known ? last.entries_max + gap.entries_max : 0;
+  last.next_cursor = gap.next_cursor;
+  last.reason = "too many gaps to tell one by one; the last one: " + gap.reason;
 }
 
 std::optional<Gap> JournalReader::take_gap() {
-  return std::exchange(gap_, {});
+  if (gaps_.empty()) return {};
+  std::optional<Gap> gap = std::move(gaps_.front());
+  gaps_.pop_front();
+  return gap;
 }
 
 std::string JournalReader::take_notice() {
@@ -187,7 +276,6 @@ std::string JournalReader::take_notice() {
 }
 
 Status JournalReader::append_entry(std::string& out) {
-  if (auto status = read_cursor(); !status) return status;
   return renderer_.append(journal_.get(), position_.cursor, out);
 }
 
@@ -197,30 +285,58 @@ Status JournalReader::recover() {
   const bool give_up = failures_ >= kStepPastAfter;
   if (auto status = open({}); !status || !give_up) return status;
   failures_ = 0;
-  return seek_time(renderer_.realtime_usec() + 1);
+  const Cursor last = last_returned();
+  // Further each time, since the bad place may be long.
+  const std::uint64_t skip_usec = skip_usec_;
+  skip_usec_ = std::min(skip_usec_ * kSkipFactor, kSkipMaxUsec);
+  const std::string after = position_.passed();
+  if (auto status = seek_time(last.realtime_usec + skip_usec); !status) return status;
+  add_gap({after, position_.unread ? position_.cursor : "", 0, "a place in the journal cannot be read"});
+  return {};
 }
 
 Status JournalReader::process() {
   const int result = sd_journal_process(journal_.get());
-  if (result > 0) changed_ = true;
+  if (result > SD_JOURNAL_NOP) changed_ = grown_ = true;
+  if (result == SD_JOURNAL_INVALIDATE) {
+    look();
+  } else if (result >= 0 && !position_.cursor.empty()) {
+    ledger_.passed(last_returned());
+  }
   return to_status("process", result);
 }
 
-Status JournalReader::expand_units() {
-  if (!selection_.has_globs() || position_.unread) return {};
-  const bool due = changed_ && Clock::now() >= expanded_ + kExpandEvery;
-  if (!due && recent_.size() < kRecentMax) return {};
+// Looks for new units among all that the journal holds now.
+Result<bool> JournalReader::expand() {
   changed_ = false;
   expanded_ = Clock::now();
-  const auto grown = selection_.expand(journal_.get());
+  if (!selection_.has_globs()) return false;
+  known_until_.clear();
+  for (const JournalFile& file : list_journal_files(places_, ledger_.files())) {
+    if (file.entries == 0) continue;
+    // The entry with the last number may not be there yet.
+    std::uint64_t& until = known_until_[file.seqnum_id];
+    until = std::max(until, file.tail_seqnum - 1);
+  }
+  return selection_.expand(journal_.get());
+}
+
+Status JournalReader::expand_units() {
+  if (!selection_.has_globs() || position_.unread || through_) return {};
+  const bool due = changed_ && Clock::now() >= expanded_ + kExpandEvery;
+  const bool full = recent_.size() >= kRecentMax && already_.empty();
+  if (!due && !full) return {};
+  const auto grown = expand();
   if (!grown) return grown.error();
   if (*grown) {
+    if (already_.empty()) went_back_from_ = position_.cursor;
     already_.insert(recent_.begin(), recent_.end());
-    if (auto status = selection_.apply(journal_.get(), directory_.empty()); !status) return status;
-    if (auto status = seek(expanded_at_); !status) return status;
-  } else {
-    expanded_at_ = position_;
+    recent_.clear();
+    if (auto status = selection_.apply(journal_.get(), boot_only()); !status) return status;
+    return seek(expanded_at_);
   }
+  if (!already_.empty()) return {};
+  expanded_at_ = position_;
   recent_.clear();
   return {};
 }

@@ -1,18 +1,23 @@
 // The entries of some units in the systemd journal, from a position on, for ever: sd-journal with its traps closed.
 //
-// The position is the cursor of an entry. It survives rotation, vacuum and re-opening. An entry that appears in a new
-// file is seen after process(); one in a file that is already open is seen by next() at once.
+// The position is the cursor of an entry. It survives rotation, vacuum, re-opening, and a reboot. An entry that appears
+// in a new file is seen after process(); one in a file that is already open is seen by next() at once.
 //
 // Globs are expanded against the units that the journal knows, and again as it grows. A unit that turns up between two
 // expansions has entries that were passed by: the reader then goes back to where it stood at the earlier expansion and
 // reads on from there, leaving out what it has already returned. So nothing of a new unit is missed and nothing is
 // repeated; the entries of a new unit may come a little later than those of others.
 //
+// Entries that go away before they were read are told as a Gap. How that is found, and what cannot be known, is in
+// journal_ledger.h.
+//
 // Not thread-safe: all calls from one thread, the one that made it.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,7 +28,10 @@
 
 #include "core/result.h"
 #include "core/time.h"
+#include "feed/cursor.h"
 #include "feed/entry_renderer.h"
+#include "feed/journal_files.h"
+#include "feed/journal_ledger.h"
 #include "feed/unit_match.h"
 
 namespace stargazer {
@@ -54,6 +62,10 @@ class JournalReader {
   static constexpr std::chrono::seconds kExpandEvery{2};
   // ... or after this many entries, which bounds what is remembered for going back.
   static constexpr std::size_t kRecentMax = 16384;
+  // How far everything was read is noted this often at the most, when next() has come to the end.
+  static constexpr std::chrono::seconds kNoteEvery{1};
+  // So many gaps are kept for take_gap(); of more, the last one counts them all.
+  static constexpr std::size_t kGapsMax = 64;
   // Roots that were missing, and a journal that cannot be watched, are looked at this often.
   static constexpr std::chrono::seconds kLookAgainEvery{2};
 
@@ -75,13 +87,17 @@ class JournalReader {
   // REQUIRES: is_open().
   Result<bool> next();
 
-  // Of the entry that next() went to; "" before the first one.
+  // Of the entry that next() went to. Before the first one, and at the end of the journal, it may be a place that no
+  // entry of these units has, or "".
   const std::string& cursor() const { return position_.cursor; }
-  // The cursor after which reading on misses nothing, provided that all entries returned so far were acknowledged. With
-  // globs it can lie before cursor(): entries of a unit that is not known yet may stand between. "" = not known yet.
-  const std::string& safe_cursor() const { return selection_.has_globs() ? expanded_at_.cursor : position_.cursor; }
+  // For StartAt::after_cursor of the next start, which then misses nothing, provided that all entries returned so far
+  // were acknowledged. With globs it can lie up to kExpandEvery before cursor(), and further while the entries of a new
+  // unit are caught up with. "" = not known yet: start without it.
+  const std::string& safe_cursor() const { return selection_.has_globs() ? expanded_at_.passed() : position_.passed(); }
+  // For StartAt::through of the next start, which then repeats nothing of the units that are known now.
+  const std::string& through_cursor() const;
 
-  // A gap that was found since the last call.
+  // A gap that was found since the last call, the oldest first.
   std::optional<Gap> take_gap();
   // What is worth one line in the log and no failure, found since the last call; "" = nothing.
   std::string take_notice();
@@ -122,17 +138,38 @@ class JournalReader {
     void operator()(sd_journal* journal) const { sd_journal_close(journal); }
   };
   struct Position {
-    std::string cursor;   // "" = before the first entry
-    bool unread = false;  // the entry itself has not been returned yet
+    std::string cursor;    // "" = before the first entry
+    bool unread = false;   // the entry itself has not been returned yet
+    std::string before{};  // then: what was passed before it; "" = not known
+
+    const std::string& passed() const { return unread ? before : cursor; }
   };
 
   Status open_files();
   Status seek_start(const StartAt& start);
+  Status resume(const StartAt& start, bool& usable);
+  Status seek_saved(const Cursor& saved, const StartAt& start);
+  Status begin_catching_up(const StartAt& start);
+  Status end_catching_up();
+  Status seek_backlog(const StartAt& start);
+  Status begin_at_end();
+  Result<bool> holds(const Cursor& cursor);
+  bool boot_only() const { return directory_.empty() && position_.cursor.empty(); }
   Status seek(const Position& position);
   Status seek_time(std::uint64_t realtime_usec);
   Status land(int result, const Position* wanted);
-  Status read_cursor();
-  bool is_repeated();
+  Result<std::string> read_cursor();
+  Result<bool> step();
+  bool is_past_catching_up() const;
+  bool accept();
+  bool is_known_by_now(const Position& position) const;
+  Result<bool> expand();
+  bool look_for_end();
+  void note_end();
+  void look();
+  void report(const std::vector<JournalLoss>& losses);
+  void add_gap(Gap gap);
+  Cursor last_returned() const;
 
   const std::string directory_;
   const std::string name_space_;
@@ -146,14 +183,28 @@ class JournalReader {
   Position position_;
   unsigned failures_ = 0;  // of next(), in a row
 
-  std::optional<Gap> gap_;
+  std::uint64_t skip_usec_ = 1;  // how far the next step past a place by time goes
+
+  const JournalPlaces places_;
+  JournalLedger ledger_;
+  std::deque<Gap> gaps_;
   std::string notice_;
+  bool grown_ = true;        // since the end was noted
+  bool noting_end_ = false;  // the ledger has a list that next() has to confirm
+  Clock::time_point noted_{};
+
+  // After a start: the entries up to here of units that were known then are left out.
+  std::optional<Cursor> through_;
+  std::string through_text_;
 
   bool changed_ = false;  // since the last expansion
   Clock::time_point expanded_{};
-  Position expanded_at_;                     // where the last expansion found nothing new
-  std::vector<std::size_t> recent_;          // hashes of the cursors returned since then
-  std::unordered_set<std::size_t> already_;  // after going back: those to leave out
+  // Up to here all units were known. What the files held at the last expansion is of known units.
+  Position expanded_at_;
+  std::map<JournalId, std::uint64_t> known_until_;  // the last number then, by sequence
+  std::vector<std::size_t> recent_;                 // hashes of the cursors returned since then
+  std::unordered_set<std::size_t> already_;         // after going back: those to leave out
+  std::string went_back_from_;
 
   EntryRenderer renderer_;
 };

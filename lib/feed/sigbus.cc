@@ -64,10 +64,19 @@ SigbusGuard::SigbusGuard() {
   // Accessed before a signal can come: the first access of a thread may allocate.
   saved = 0;
   guarded = 1;
+  // The kernel kills a thread that blocks the signal of its own fault.
+  sigset_t sigbus;
+  sigemptyset(&sigbus);
+  sigaddset(&sigbus, SIGBUS);
+  pthread_sigmask(SIG_UNBLOCK, &sigbus, nullptr);
 }
 
 SigbusGuard::~SigbusGuard() {
   guarded = 0;
+}
+
+bool sigbus_pending() {
+  return saved != 0;
 }
 
 bool take_sigbus() {

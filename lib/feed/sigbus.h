@@ -25,6 +25,10 @@ class SigbusGuard {
   SigbusGuard& operator=(const SigbusGuard&) = delete;
 };
 
+// True from the moment in which the calling thread has been saved until take_sigbus(): what was read meanwhile is not
+// to be believed.
+bool sigbus_pending();
+
 // True once after each time that the calling thread has been saved: open the journal again.
 bool take_sigbus();
 

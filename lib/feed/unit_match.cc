@@ -87,6 +87,16 @@ Status add_this_boot(sd_journal* journal) {
   return error < 0 ? Status(journal_error("match", error)) : Status();
 }
 
+Status add_units(sd_journal* journal, const std::set<std::string>& units) {
+  const std::optional<uid_t> coredump_uid = coredump_user();
+  for (const std::string& unit : units) {
+    for (const auto& group : groups_of(unit, coredump_uid)) {
+      if (auto status = add_group(journal, group); !status) return status;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string mangled_unit_name(std::string_view name) {
@@ -156,14 +166,26 @@ Status UnitSelection::apply(sd_journal* journal, bool this_boot) const {
   if (this_boot) {
     if (auto status = add_this_boot(journal); !status) return status;
   }
-  const std::optional<uid_t> coredump_uid = coredump_user();
-  for (const std::string& unit : units_) {
-    for (const auto& group : groups_of(unit, coredump_uid)) {
-      if (auto status = add_group(journal, group); !status) return status;
-    }
-  }
   // Without any match everything would; a glob is never the name of a unit.
-  return units_.empty() ? add_group(journal, {"_SYSTEMD_UNIT=" + globs_.at(0)}) : Status();
+  return units_.empty() ? add_group(journal, {"_SYSTEMD_UNIT=" + globs_.at(0)}) : add_units(journal, units_);
+}
+
+Status UnitSelection::apply_only(sd_journal* journal, const std::set<std::string>& units) {
+  sd_journal_flush_matches(journal);
+  return add_units(journal, units);
+}
+
+Result<std::set<std::string>> UnitSelection::new_after(sd_journal* journal, const std::string& cursor) const {
+  std::set<std::string> found;
+  for (const std::string& unit : units_) {
+    if (!matches(unit)) continue;
+    if (auto status = apply_only(journal, {unit}); !status) return status.error();
+    int result = sd_journal_seek_cursor(journal, cursor.c_str());
+    if (result >= 0) result = sd_journal_previous(journal);
+    if (result < 0) return journal_error("the first entry of " + unit, result);
+    if (result == 0) found.insert(unit);
+  }
+  return found;
 }
 
 }  // namespace stargazer

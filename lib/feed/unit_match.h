@@ -54,6 +54,13 @@ class UnitSelection {
   // while there are only globs, and none of them has matched a unit yet.
   Status apply(sd_journal* journal, bool this_boot) const;
 
+  // The units that globs were expanded to and of which the journal has no entry up to `cursor`. Replaces the journal's
+  // matches and position. Fails when the journal cannot be asked.
+  Result<std::set<std::string>> new_after(sd_journal* journal, const std::string& cursor) const;
+
+  // Replaces the journal's matches by those of `units`, of any boot. REQUIRES: `units` is not empty.
+  static Status apply_only(sd_journal* journal, const std::set<std::string>& units);
+
  private:
   Status expand_field(sd_journal* journal, const char* field, bool& grown);
   bool matches(const std::string& unit) const;
