@@ -6,10 +6,12 @@ test, and so is whatever the test binds into it. Its machine and its boot have i
 
 import os
 import pathlib
+import signal
 import subprocess
 
 import parts
 
+HALT_S = 15
 PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 JOURNALD = "[Journal]\nStorage=persistent\nRateLimitIntervalSec=0\nSystemMaxUse=1G\n"
 
@@ -55,14 +57,17 @@ class Container:
         settings.mkdir()
         (settings / "test.conf").write_text(journald)
         binds = {"/var/log/journal": self.journal, "/etc/systemd/journald.conf.d": settings, **binds}
+        # Killed it would leave the container behind; asked to end, it halts it.
         self.nspawn = parts.Program(
-            ["setsid", "systemd-nspawn", "--quiet", "--directory", tree, "--volatile=overlay", "--private-network"]
+            ["setsid", "setpriv", "--pdeathsig", "TERM", "systemd-nspawn"]
+            + ["--quiet", "--directory", tree, "--volatile=overlay", "--private-network"]
             + ["--boot", "--register=no", "--keep-unit", "--console=pipe"]
             + [f"--bind={outside}:{inside}" for inside, outside in binds.items()],
             folder / "console.log",
             environment={"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"},
         )
         self.leader = None
+        self.programs = []
 
     def __enter__(self):
         try:
@@ -84,12 +89,15 @@ class Container:
         self._succeeds("systemctl", "is-system-running", "--wait")
 
     def __exit__(self, *_):
+        # The container's init would wait long for programs that are none of its children.
+        parts.send([pid for program in self.programs for pid in parts.descendants(program.pid)], signal.SIGKILL)
         if self.nspawn.alive():
-            self.nspawn.signal(15)  # asks the container's init to halt
+            self.nspawn.signal(signal.SIGTERM)
             try:
-                self.nspawn.process.wait(timeout=parts.DEADLINE_S / 4)
+                self.nspawn.process.wait(timeout=HALT_S)
             except subprocess.TimeoutExpired:
-                self.nspawn.kill()
+                parts.send([self.leader or self.nspawn.pid], signal.SIGKILL)
+                self.nspawn.wait()
         return False
 
     def argv(self, *command):
@@ -115,7 +123,8 @@ class Container:
 
     def start(self, log, *command):
         """A program that must be ended before the container."""
-        return Inside(self.argv(*command), log)
+        self.programs.append(Inside(self.argv(*command), log))
+        return self.programs[-1]
 
 
 class Inside(parts.Program):
