@@ -38,8 +38,8 @@ struct SavedCursor {
 
 class CursorFile {
  public:
-  // A file larger than this is not ours: 256 units with the longest names that systemd allows.
-  static constexpr std::size_t kFileBytesMax = 128 * 1024;
+  // A file larger than this is not ours: 256 units, of 256 bytes each, even if all were escapes.
+  static constexpr std::size_t kFileBytesMax = 512 * 1024;
 
   struct Content {
     FeedSource source;

@@ -184,6 +184,8 @@ Result<bool> JournalReader::next() {
 // Whether the entry is to be returned: it has not been before.
 bool JournalReader::accept() {
   if (through_) return true;
+  // The first one of the backlog was there when the units were looked for.
+  if (expanded_at_.unread && expanded_at_.cursor == position_.cursor) expanded_at_.unread = false;
   const bool going_back = !already_.empty();
   if (!going_back && is_known_by_now(position_)) {
     expanded_at_ = position_;
@@ -211,9 +213,10 @@ bool JournalReader::look_for_end() {
     note_end();
     return false;
   }
-  if ((!grown_ && fd_ != -1) || Clock::now() < noted_ + kNoteEvery) return false;
-  noted_ = Clock::now();
+  const auto now = Clock::now();
+  if ((!grown_ && fd_ != -1) || now < look_at_) return false;
   look();
+  look_at_ = Clock::now() + kLookShare * (Clock::now() - now);
   grown_ = false;
   noting_end_ = true;
   // After the list was made, so that libsystemd knows every file in it. Should it have changed, this is given up.

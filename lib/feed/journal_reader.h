@@ -62,8 +62,9 @@ class JournalReader {
   static constexpr std::chrono::seconds kExpandEvery{2};
   // ... or after this many entries, which bounds what is remembered for going back.
   static constexpr std::size_t kRecentMax = 16384;
-  // How far everything was read is noted this often at the most, when next() has come to the end.
-  static constexpr std::chrono::seconds kNoteEvery{1};
+  // When next() comes to the end, the files are looked at, to know what was passed; at most for one part in so many of
+  // the time.
+  static constexpr int kLookShare = 20;
   // So many gaps are kept for take_gap(); of more, the last one counts them all.
   static constexpr std::size_t kGapsMax = 64;
   // Roots that were missing, and a journal that cannot be watched, are looked at this often.
@@ -191,7 +192,7 @@ class JournalReader {
   std::string notice_;
   bool grown_ = true;        // since the end was noted
   bool noting_end_ = false;  // the ledger has a list that next() has to confirm
-  Clock::time_point noted_{};
+  Clock::time_point look_at_{};
 
   // After a start: the entries up to here of units that were known then are left out.
   std::optional<Cursor> through_;

@@ -1,10 +1,15 @@
 #include "feed/sigbus.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <fcntl.h>
 #include <mutex>
 #include <signal.h>
+#include <string_view>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -18,11 +23,79 @@ thread_local volatile sig_atomic_t saved = 0;
 struct sigaction before {};
 std::size_t page_bytes = 0;
 
-bool put_empty_page(void* address) {
-  const auto page = reinterpret_cast<std::uintptr_t>(address) & ~(page_bytes - 1);
-  void* const wanted = reinterpret_cast<void*>(page);
-  // Writable as well: libsystemd maps files for reading alone, and nothing is ever written there.
-  return mmap(wanted, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == wanted;
+// The lines of /proc/self/maps, read with what a signal handler may call.
+class Maps {
+ public:
+  Maps() : fd_(open("/proc/self/maps", O_RDONLY | O_CLOEXEC)) {}
+  ~Maps() {
+    if (fd_ != -1) close(fd_);
+  }
+  Maps(const Maps&) = delete;
+  Maps& operator=(const Maps&) = delete;
+
+  // The next line, without its end; of one that is too long, the last part. False when there is none.
+  bool next(std::string_view& line) {
+    for (;;) {
+      const auto* const begin = buffer_.data();
+      const auto* const end = std::find(begin + taken_, begin + filled_, '\n');
+      if (end != begin + filled_) {
+        line = {begin + taken_, static_cast<std::size_t>(end - begin) - taken_};
+        taken_ = static_cast<std::size_t>(end - begin) + 1;
+        return true;
+      }
+      if (!fill()) return false;
+    }
+  }
+
+ private:
+  bool fill() {
+    if (taken_ == 0 && filled_ == buffer_.size()) taken_ = filled_;
+    std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(taken_),
+              buffer_.begin() + static_cast<std::ptrdiff_t>(filled_), buffer_.begin());
+    filled_ -= taken_;
+    taken_ = 0;
+    const ssize_t count = read(fd_, buffer_.data() + filled_, buffer_.size() - filled_);
+    if (count <= 0) return false;
+    filled_ += static_cast<std::size_t>(count);
+    return true;
+  }
+
+  int fd_;
+  std::size_t taken_ = 0;
+  std::size_t filled_ = 0;
+  std::array<char, 8192> buffer_{};
+};
+
+// "begin-end …": whether `address` is within.
+bool covers(std::string_view line, std::uintptr_t address) {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+  const char* const last = line.data() + line.size();
+  const auto first = std::from_chars(line.data(), last, begin, 16);
+  if (first.ptr == last || *first.ptr != '-') return false;
+  std::from_chars(first.ptr + 1, last, end, 16);
+  return begin <= address && address < end;
+}
+
+// journald's names, also after it has deleted the file.
+bool is_journal(std::string_view line) {
+  constexpr std::string_view kDeleted = " (deleted)";
+  if (line.ends_with(kDeleted)) line.remove_suffix(kDeleted.size());
+  return line.ends_with(".journal") || line.ends_with(".journal~");
+}
+
+bool is_in_journal(std::uintptr_t address) {
+  Maps maps;
+  std::string_view line;
+  while (maps.next(line)) {
+    if (covers(line, address)) return is_journal(line);
+  }
+  return false;
+}
+
+bool put_empty_page(std::uintptr_t address) {
+  void* const page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
+  return mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page;
 }
 
 void pass_on(int number, siginfo_t* info, void* context) {
@@ -38,8 +111,9 @@ void pass_on(int number, siginfo_t* info, void* context) {
 
 void on_sigbus(int number, siginfo_t* info, void* context) {
   const int error = errno;
-  const bool lost_page = guarded != 0 && info->si_code == BUS_ADRERR;
-  if (lost_page && put_empty_page(info->si_addr)) {
+  const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
+  const bool lost_page = guarded != 0 && info->si_code == BUS_ADRERR && is_in_journal(address);
+  if (lost_page && put_empty_page(address)) {
     saved = 1;
   } else {
     pass_on(number, info, context);

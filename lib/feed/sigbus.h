@@ -4,18 +4,16 @@
 // and a disk can fail. Touching what is no longer there is a SIGBUS, whose default is death. The handler puts an empty
 // page in its place and sets a flag: libsystemd then finds a corrupt entry, and the reader is to be opened again.
 //
-// Only for a thread that lives in a SigbusGuard, and only where the kernel says that a mapped page has no backing
-// (BUS_ADRERR). Any other SIGBUS, of another thread, sent by kill(), or of broken memory, keeps the effect that it had
-// before: of the handler that was installed, or the death of the process.
-//
-// What cannot be known in a signal handler is whether the mapping is one of a journal file: within the guarded thread
-// every file mapping that has lost its pages is taken for one. The feed's thread maps no other files; the text of the
-// program itself would run into the empty page and die of it.
+// Only for a thread that lives in a SigbusGuard, and only where the kernel says that a page has no backing (BUS_ADRERR)
+// in the mapping of a file whose name is that of a journal file. Any other SIGBUS, of another thread, of another
+// mapping, sent by kill(), or of broken memory, has the effect that it had before: of the handler that was installed,
+// or the death of the process.
 #pragma once
 
 namespace stargazer {
 
-// While it lives, the thread that made it survives. The handler itself is process-wide and stays.
+// While it lives, the thread that made it survives. Unblocks SIGBUS in the thread. The handler itself is process-wide
+// and stays.
 class SigbusGuard {
  public:
   // REQUIRES: no other guard lives in this thread.

@@ -86,7 +86,7 @@ TEST_CASE("a damaged position is an error once and is kept aside", "[cursor_file
                with("\"directory\": \"\"", "\"d\": 1"), with("\"namespace\": \"\"", "\"namespace\": 1"),
                with("stargazer-*.service\"", "a\", 1"), with("units", "unit"), with("\"cursor\"", "\"cursors\""),
                with(kCursor, ""), with(kCursor, "s=1"), with(kLater, "s=1"), with("\"through\"", "\"thorough\""),
-               std::string(200 * 1024, ' '), std::string(100'000, '['));
+               std::string(600 * 1024, ' '), std::string(100'000, '['));
   fixture.write(text);
   const auto loaded = fixture.load();
   REQUIRE_FALSE(loaded.ok());
