@@ -20,7 +20,7 @@ import stores
 import witnesses
 
 # The most entries that may be on their way at once, and so come twice after Redis was killed.
-WINDOW_ENTRIES = 4096
+WINDOW_ENTRIES = 2048
 AHEAD = 20_000
 DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--client-output-buffer-limit", "pubsub 0 0 0"]
 
