@@ -33,6 +33,9 @@ constexpr std::uint64_t kKgProbePeriodMs = 10'000;
 // After the core has stopped: how long the last events may take to reach Redis.
 constexpr std::uint64_t kFlushDeadlineMs = 1'000;
 
+// A lag of the feed that is no more than journald's own delay and a busy moment is not worth a line.
+constexpr std::uint64_t kLagShownAboveS = 1;
+
 std::uint64_t random_number() {
   std::uint64_t number = 0;
   // getrandom(2) cannot fail for eight bytes once the kernel has booted.
@@ -281,9 +284,12 @@ void Daemon::Impl::probe_kg() {
 
 void Daemon::Impl::open_host() {
   if (targets_.main) {
-    feed_ = std::make_unique<FeedJob>(
-        &loop_, config_.feed, *targets_.main, [this](LogRecord record) { log_.write(std::move(record)); },
-        [this](RunId run, const Status& status) { host_->native_ended(run, status); });
+    FeedJob::Callbacks callbacks;
+    callbacks.log = [this](LogRecord record) { log_.write(std::move(record)); };
+    callbacks.ended = [this](RunId run, const Status& status) { host_->native_ended(run, status); };
+    callbacks.lag_changed = [this] { show_status(); };
+    const std::string position_file = config_.feed.keep_position ? config_.node.state_dir + "/feed.cursor" : "";
+    feed_ = std::make_unique<FeedJob>(&loop_, config_.feed, *targets_.main, position_file, std::move(callbacks));
   }
   UvWorkerHost::Callbacks callbacks;
   callbacks.post = [this](Input input) { post(std::move(input)); };
@@ -417,6 +423,8 @@ void Daemon::Impl::show_status() {
   if (redis_ != nullptr && !redis_->reachable()) text += "; redis is unreachable";
   const std::uint64_t dropped = redis_ == nullptr ? 0 : redis_->events().dropped_count();
   if (dropped > 0) text += "; " + std::to_string(dropped) + " events dropped";
+  const std::uint64_t lag_s = feed_ == nullptr ? 0 : feed_->counters().lag_s;
+  if (lag_s > kLagShownAboveS) text += "; feed " + std::to_string(lag_s) + " s behind";
   notify_->status(text);
 }
 

@@ -4,23 +4,30 @@
 
 namespace stargazer {
 
-FeedJob::FeedJob(uv_loop_t* loop, FeedConfig config, RedisTarget redis, Feed::LogCallback log,
-                 std::function<void(RunId, const Status&)> ended)
-    : config_(std::move(config)), redis_(std::move(redis)), log_(std::move(log)), ended_(std::move(ended)) {
-  uv_async_init(loop, &wake_, [](uv_async_t* async) { static_cast<FeedJob*>(async->data)->on_ended(); });
+FeedJob::FeedJob(uv_loop_t* loop, FeedConfig config, RedisTarget redis, std::string position_file, Callbacks callbacks)
+    : config_(std::move(config)),
+      redis_(std::move(redis)),
+      position_file_(std::move(position_file)),
+      callbacks_(std::move(callbacks)) {
+  uv_async_init(loop, &wake_, [](uv_async_t* async) { static_cast<FeedJob*>(async->data)->on_wake(); });
   wake_.data = this;
 }
 
 Status FeedJob::start(RunId run) {
   if (feed_ != nullptr) return Error("the journal feed is running already");
   run_ = run;
-  feed_ = std::make_unique<Feed>(config_, redis_, log_, [this](Status status) {
+  const auto ended = [this](Status status) {
     {
       const std::lock_guard lock(mutex_);
       end_ = std::move(status);
     }
     uv_async_send(&wake_);
-  });
+  };
+  const auto lag_changed = [this] {
+    lag_changed_.store(true);
+    uv_async_send(&wake_);
+  };
+  feed_ = std::make_unique<Feed>(config_, redis_, position_file_, callbacks_.log, ended, lag_changed);
   return {};
 }
 
@@ -28,15 +35,19 @@ void FeedJob::stop(RunId run) {
   if (feed_ != nullptr && run == run_) feed_->request_stop();
 }
 
-void FeedJob::on_ended() {
+FeedCounters FeedJob::counters() const {
+  return feed_ == nullptr ? FeedCounters{} : feed_->counters();
+}
+
+void FeedJob::on_wake() {
   std::optional<Status> end;
   {
     const std::lock_guard lock(mutex_);
     end = std::exchange(end_, std::nullopt);
   }
-  if (!end) return;
-  feed_.reset();
-  ended_(run_, *end);
+  if (end) feed_.reset();
+  if (lag_changed_.exchange(false) || end) callbacks_.lag_changed();
+  if (end) callbacks_.ended(run_, *end);
 }
 
 void FeedJob::close() {

@@ -1,10 +1,12 @@
 // The native job "journal_feed": the feed's thread as something that the worker host can start and stop.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include <uv.h>
 
@@ -16,30 +18,38 @@ namespace stargazer {
 
 class FeedJob {
  public:
-  // `ended` is called on the loop when the thread of a run has gone. `log` is called from any thread.
-  FeedJob(uv_loop_t* loop, FeedConfig config, RedisTarget redis, Feed::LogCallback log,
-          std::function<void(RunId, const Status&)> ended);
+  struct Callbacks {
+    Feed::LogCallback log;                            // called from any thread
+    std::function<void(RunId, const Status&)> ended;  // on the loop, when the thread of a run has gone
+    std::function<void()> lag_changed;                // on the loop
+  };
+
+  // `position_file`: where the position is kept; "" = nowhere.
+  FeedJob(uv_loop_t* loop, FeedConfig config, RedisTarget redis, std::string position_file, Callbacks callbacks);
   FeedJob(const FeedJob&) = delete;
   FeedJob& operator=(const FeedJob&) = delete;
 
   // Fails when a run is still going on.
   Status start(RunId run);
   void stop(RunId run);
+  // Of the run that goes on; all 0 when there is none.
+  FeedCounters counters() const;
   // Takes the handle off the loop, which must run once more. REQUIRES: no run is going on.
   void close();
 
  private:
-  void on_ended();
+  void on_wake();
 
   FeedConfig config_;
   RedisTarget redis_;
-  Feed::LogCallback log_;
-  std::function<void(RunId, const Status&)> ended_;
+  std::string position_file_;
+  Callbacks callbacks_;
   uv_async_t wake_{};
   std::unique_ptr<Feed> feed_;
   RunId run_;
   std::mutex mutex_;  // guards end_, which the feed's thread writes
   std::optional<Status> end_;
+  std::atomic<bool> lag_changed_{false};
 };
 
 }  // namespace stargazer

@@ -1,7 +1,12 @@
 #include "feed/entry_renderer.h"
 
+#include <algorithm>
 #include <array>
-#include <string_view>
+#include <charconv>
+#include <cstring>
+#include <fnmatch.h>
+#include <optional>
+#include <utility>
 
 #include <systemd/sd-id128.h>
 
@@ -14,58 +19,186 @@ extern "C" int sd_journal_get_seqnum(sd_journal* journal, std::uint64_t* seqnum,
 namespace stargazer {
 namespace {
 
+// The names and texts of the header beside the cursor: 20 digits at most, or an id.
+constexpr std::size_t kHeaderRoomBytes = 512;
+
 Status to_status(std::string_view what, int result) {
   return result < 0 ? Status(journal_error(what, result)) : Status();
 }
 
-std::string to_text(sd_id128_t id) {
-  std::array<char, SD_ID128_STRING_MAX> text{};
-  return sd_id128_to_string(id, text.data());
+// A number, or an id of 32 hexadecimal digits.
+struct ShortText {
+  std::array<char, SD_ID128_STRING_MAX> bytes{};
+  std::size_t size = 0;
+
+  void set(std::uint64_t number) {
+    size = static_cast<std::size_t>(std::to_chars(bytes.begin(), bytes.end(), number).ptr - bytes.begin());
+  }
+  void set(sd_id128_t id) {
+    sd_id128_to_string(id, bytes.data());
+    size = bytes.size() - 1;
+  }
+  std::string_view view() const { return {bytes.data(), size}; }
+};
+
+char* write(char* to, std::string_view text) {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
+}
+
+char* write_member(char* to, std::string_view name, std::string_view value) {
+  to = write(write(write(to, ",\""), name), "\":\"");
+  return write(write(to, value), "\"");
+}
+
+bool matches_any(const std::vector<std::string>& globs, const std::string& text) {
+  return std::any_of(globs.begin(), globs.end(),
+                     [&text](const std::string& glob) { return fnmatch(glob.c_str(), text.c_str(), 0) == 0; });
+}
+
+struct Field {
+  std::string_view name;
+  std::string_view value;
+};
+
+// The next field of the entry; none at its end, and none when this one is not a field at all.
+Result<std::optional<Field>> next_field(sd_journal* journal) {
+  const void* data = nullptr;
+  std::size_t size = 0;
+  for (;;) {
+    const int result = sd_journal_enumerate_available_data(journal, &data, &size);
+    if (result < 0) return journal_error("fields", result);
+    if (result == 0) return std::optional<Field>();
+    const std::string_view field(static_cast<const char*>(data), size);
+    const std::size_t name_bytes = field.substr(0, kFieldNameBytesMax + 1).find('=');
+    if (name_bytes == std::string_view::npos) continue;
+    return std::optional(Field{field.substr(0, name_bytes), field.substr(name_bytes + 1)});
+  }
 }
 
 }  // namespace
 
-Status EntryRenderer::append(sd_journal* journal, const std::string& cursor, std::string& out) {
-  object_.clear();
-  if (auto status = add_header(journal, cursor); !status) return status;
-  if (auto status = add_fields(journal); !status) return status;
+struct EntryRenderer::Header {
+  ShortText realtime;
+  ShortText monotonic;
+  ShortText boot;
+  ShortText seqnum;
+  ShortText seqnum_id;
+
+  template <typename Function>
+  void for_each(Function function) const {
+    function("__REALTIME_TIMESTAMP", realtime.view());
+    function("__MONOTONIC_TIMESTAMP", monotonic.view());
+    function("_BOOT_ID", boot.view());
+    if (seqnum.size == 0) return;
+    function("__SEQNUM", seqnum.view());
+    function("__SEQNUM_ID", seqnum_id.view());
+  }
+};
+
+EntryRenderer::EntryRenderer(EntrySelection selection)
+    : selection_(std::move(selection)),
+      selects_entries_(selection_.max_priority < 7 || !selection_.include_identifiers.empty() ||
+                       !selection_.exclude_identifiers.empty()),
+      limit_bytes_(selection_.max_entry_bytes == 0 ? kEntryBytesMax : selection_.max_entry_bytes),
+      names_(selection_.fields) {}
+
+Result<bool> EntryRenderer::append(sd_journal* journal, std::string_view cursor, OutBuffer& out) {
+  Header header;
+  if (auto status = read_header(journal, header); !status) return status.error();
+  const std::size_t begin = out.size();
+  char* to = out.room(kHeaderRoomBytes + cursor.size());
+  to = write(write(write(to, "{\"__CURSOR\":\""), cursor), "\"");
+  header.for_each([&to](std::string_view name, std::string_view value) { to = write_member(to, name, value); });
+  out.commit(to);
+  const auto written = write_fields(journal, out, begin);
+  if (!written) {
+    out.truncate(begin);
+    return written.error();
+  }
+  const bool whole = *written == Written::kWhole;
+  if (whole && is_selected() && out.size() - begin < limit_bytes_) {
+    out.append("}");
+    return true;
+  }
+  out.truncate(begin);
+  if (whole && !is_selected()) return false;
+  if (auto status = gather(journal, cursor, header); !status) return status.error();
+  if (!is_selected()) return false;
   if (object_.bytes_max() > kEntryBytesMax) return Error("entry too large");
-  object_.append_to(out);
-  return {};
+  object_.append_to(out, limit_bytes_);
+  return true;
 }
 
-Status EntryRenderer::add_header(sd_journal* journal, const std::string& cursor) {
-  std::uint64_t monotonic_usec = 0;
-  sd_id128_t boot{};
+Status EntryRenderer::read_header(sd_journal* journal, Header& header) {
+  std::uint64_t number = 0;
+  sd_id128_t id{};
   if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &realtime_usec_)); !status) return status;
-  if (auto status = to_status("time", sd_journal_get_monotonic_usec(journal, &monotonic_usec, &boot)); !status) {
-    return status;
-  }
-  object_.add("__CURSOR", cursor);
-  object_.add("__REALTIME_TIMESTAMP", std::to_string(realtime_usec_));
-  object_.add("__MONOTONIC_TIMESTAMP", std::to_string(monotonic_usec));
-  object_.add("_BOOT_ID", to_text(boot));
+  header.realtime.set(realtime_usec_);
+  if (auto status = to_status("time", sd_journal_get_monotonic_usec(journal, &number, &id)); !status) return status;
+  header.monotonic.set(number);
+  header.boot.set(id);
   if (sd_journal_get_seqnum == nullptr) return {};
-  std::uint64_t seqnum = 0;
-  sd_id128_t seqnum_id{};
-  if (auto status = to_status("number", sd_journal_get_seqnum(journal, &seqnum, &seqnum_id)); !status) return status;
-  object_.add("__SEQNUM", std::to_string(seqnum));
-  object_.add("__SEQNUM_ID", to_text(seqnum_id));
+  if (auto status = to_status("number", sd_journal_get_seqnum(journal, &number, &id)); !status) return status;
+  header.seqnum.set(number);
+  header.seqnum_id.set(id);
   return {};
 }
 
-Status EntryRenderer::add_fields(sd_journal* journal) {
-  const void* data = nullptr;
-  std::size_t size = 0;
-  int result = 0;
+Result<EntryRenderer::Written> EntryRenderer::write_fields(sd_journal* journal, OutBuffer& out, std::size_t begin) {
+  names_.next_entry();
+  priority_ = -1;
+  identifier_.clear();
   sd_journal_restart_data(journal);
-  while ((result = sd_journal_enumerate_available_data(journal, &data, &size)) > 0) {
-    const std::string_view field(static_cast<const char*>(data), size);
-    const std::size_t name_bytes = field.find('=');
-    if (name_bytes == std::string_view::npos || field.substr(0, name_bytes) == "_BOOT_ID") continue;
-    object_.add(field.substr(0, name_bytes), field.substr(name_bytes + 1));
+  for (;;) {
+    const auto found = next_field(journal);
+    if (!found) return found.error();
+    if (!*found) return Written::kWhole;
+    const auto [text, value] = **found;
+    const FieldNames::Name* const name = names_.take(text);
+    if (name == nullptr || out.size() - begin > limit_bytes_) return Written::kNeedsGathering;
+    if (selects_entries_) note(name->kind, value);
+    if (!name->published) continue;
+    char* const to = out.room(sizeof name->member + kValueRoomBytes);
+    // Of a known size, so that it is no call.
+    std::memcpy(to, name->member.data(), sizeof name->member);
+    out.commit(write_json_value(to + name->member_bytes, name->name_bytes, value));
   }
-  return to_status("fields", result);
+}
+
+Status EntryRenderer::gather(sd_journal* journal, std::string_view cursor, const Header& header) {
+  object_.clear();
+  priority_ = -1;
+  identifier_.clear();
+  object_.add("__CURSOR", cursor);
+  header.for_each([this](std::string_view name, std::string_view value) { object_.add(name, value); });
+  sd_journal_restart_data(journal);
+  for (;;) {
+    const auto found = next_field(journal);
+    if (!found) return found.error();
+    if (!*found) return {};
+    const auto [name, value] = **found;
+    if (name == "PRIORITY") note(FieldNames::Kind::kPriority, value);
+    if (name == "SYSLOG_IDENTIFIER") note(FieldNames::Kind::kIdentifier, value);
+    if (names_.is_published(name)) object_.add(name, value);
+  }
+}
+
+void EntryRenderer::note(FieldNames::Kind kind, std::string_view value) {
+  if (kind == FieldNames::Kind::kPriority && value.size() == 1 && value[0] >= '0' && value[0] <= '7') {
+    priority_ = value[0] - '0';
+  }
+  if (kind == FieldNames::Kind::kIdentifier) identifier_ = value.substr(0, kThresholdBytes);
+}
+
+bool EntryRenderer::is_selected() const {
+  if (!selects_entries_) return true;
+  if (selection_.max_priority < 7 && (priority_ < 0 || priority_ > static_cast<int>(selection_.max_priority))) {
+    return false;
+  }
+  const auto& included = selection_.include_identifiers;
+  return (included.empty() || matches_any(included, identifier_)) &&
+         !matches_any(selection_.exclude_identifiers, identifier_);
 }
 
 }  // namespace stargazer

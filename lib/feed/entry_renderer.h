@@ -1,38 +1,68 @@
-// The entry at which an open journal stands, as one JSON object (journal_json.h): what sd-journal tells of it, read and
-// written down in one go.
+// The entry at which an open journal stands, as one JSON object (journal_json.h), written straight to where it is sent
+// from: nothing is copied in between and nothing allocated, except for the few entries that have a field twice or pass
+// a limit.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <systemd/sd-journal.h>
 
 #include "core/result.h"
+#include "feed/field_names.h"
 #include "feed/journal_json.h"
+#include "feed/out_buffer.h"
 
 namespace stargazer {
+
+// What of the journal is published: the `feed.` keys of the same names.
+struct EntrySelection {
+  std::vector<std::string> fields;  // beside those that journalctl --output-fields= always prints; empty = all
+  std::size_t max_entry_bytes = 0;  // of its JSON; 0 = no limit. Field names alone may pass it.
+  std::uint32_t max_priority = 7;   // below 7: an entry without a priority is left out, as journalctl -p does
+  std::vector<std::string> include_identifiers;  // globs; empty = all
+  std::vector<std::string> exclude_identifiers;  // globs; these win
+};
 
 class EntryRenderer {
  public:
   // The threshold that the journal's reader is to set (sd_journal_set_data_threshold): more of a field is not needed.
-  static constexpr std::size_t kThresholdBytes = JournalObject::kThresholdBytes;
+  static constexpr std::size_t kThresholdBytes = stargazer::kThresholdBytes;
   // An entry whose JSON could be longer is unreadable. No entry of journald comes near.
   static constexpr std::size_t kEntryBytesMax = std::size_t{32} * 1024 * 1024;
 
-  // Appends the entry. Fails, leaving `out` as it was, when it cannot be read: corrupt, or vacuumed in this moment.
-  // `cursor`: that of the entry. REQUIRES: the last sd_journal_next or sd_journal_previous led to an entry.
-  Status append(sd_journal* journal, const std::string& cursor, std::string& out);
+  explicit EntryRenderer(EntrySelection selection = {});
+
+  // Appends the entry; false, and nothing is appended, when the selection leaves it out. Fails, leaving `out` as it
+  // was, when it cannot be read: corrupt, or vacuumed in this moment. `cursor`: that of the entry. REQUIRES: the last
+  // sd_journal_next or sd_journal_previous led to an entry.
+  Result<bool> append(sd_journal* journal, std::string_view cursor, OutBuffer& out);
 
   // The time of the last entry whose time could be read; 0 before the first.
   std::uint64_t realtime_usec() const { return realtime_usec_; }
 
  private:
-  Status add_header(sd_journal* journal, const std::string& cursor);
-  Status add_fields(sd_journal* journal);
+  // What an entry's header tells beside the cursor, as text.
+  struct Header;
+  enum class Written { kWhole, kNeedsGathering };
 
+  Status read_header(sd_journal* journal, Header& header);
+  Result<Written> write_fields(sd_journal* journal, OutBuffer& out, std::size_t begin);
+  Status gather(sd_journal* journal, std::string_view cursor, const Header& header);
+  void note(FieldNames::Kind kind, std::string_view value);
+  bool is_selected() const;
+
+  const EntrySelection selection_;
+  const bool selects_entries_;
+  const std::size_t limit_bytes_;
+  FieldNames names_;
   JournalObject object_;
   std::uint64_t realtime_usec_ = 0;
+  int priority_ = -1;  // of the entry; -1 = it has none
+  std::string identifier_;
 };
 
 }  // namespace stargazer

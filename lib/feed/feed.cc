@@ -2,8 +2,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <system_error>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "feed/feed_loop.h"
@@ -27,12 +29,25 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
+// On a busy machine a lease renewal comes before any number of entries. On Linux the nice value is a thread's own
+// (setpriority(2), notes). A refusal changes nothing that is promised.
+void yield_to_the_loop() {
+  constexpr int kNice = 5;
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);
+}
+
 }  // namespace
 
 class Feed::Impl {
  public:
-  Impl(FeedConfig config, RedisTarget redis, LogCallback log, EndedCallback ended)
-      : config_(std::move(config)), redis_(std::move(redis)), log_(std::move(log)), ended_(std::move(ended)) {
+  Impl(FeedConfig config, RedisTarget redis, std::string position_file, LogCallback log, EndedCallback ended,
+       LagCallback lag)
+      : config_(std::move(config)),
+        redis_(std::move(redis)),
+        position_file_(std::move(position_file)),
+        log_(std::move(log)),
+        ended_(std::move(ended)),
+        lag_(std::move(lag)) {
     const SignalsBlocked blocked;
     try {
       thread_ = std::thread([this] { ended_(run()); });
@@ -55,21 +70,30 @@ class Feed::Impl {
     pthread_setname_np(pthread_self(), "journal-feed");
     if (auto status = stop_.status(); !status) return status.error().in("journal feed");
     if (config_.units.empty()) return {};
-    const Status status = FeedLoop(config_, redis_, log_, stop_, tally_).run();
-    return status ? status : status.error().in("journal feed");
+    yield_to_the_loop();
+    try {
+      const Status status = FeedLoop(config_, redis_, position_file_, log_, lag_, stop_, tally_).run();
+      return status ? status : status.error().in("journal feed");
+    } catch (const std::system_error& error) {
+      return Error(std::string("journal feed: thread: ") + error.code().message());
+    }
   }
 
   const FeedConfig config_;
   const RedisTarget redis_;
+  const std::string position_file_;
   const LogCallback log_;
   const EndedCallback ended_;
+  const LagCallback lag_;
   StopEvent stop_;
   FeedTally tally_;
   std::thread thread_;
 };
 
-Feed::Feed(FeedConfig config, RedisTarget redis, LogCallback log, EndedCallback ended)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(redis), std::move(log), std::move(ended))) {}
+Feed::Feed(FeedConfig config, RedisTarget redis, std::string position_file, LogCallback log, EndedCallback ended,
+           LagCallback lag)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(redis), std::move(position_file), std::move(log),
+                                   std::move(ended), std::move(lag))) {}
 
 Feed::~Feed() = default;
 
@@ -79,9 +103,18 @@ void Feed::request_stop() {
 
 FeedCounters Feed::counters() const {
   const FeedTally& tally = impl_->tally();
-  return {tally.entries_published.load(std::memory_order_relaxed),
-          tally.bytes_published.load(std::memory_order_relaxed), tally.entries_skipped.load(std::memory_order_relaxed),
-          tally.redis_failures.load(std::memory_order_relaxed)};
+  const auto of = [](const FeedTally::Count& count) { return count.load(std::memory_order_relaxed); };
+  return {of(tally.entries_published),
+          of(tally.bytes_published),
+          of(tally.batches_published),
+          of(tally.entries_filtered),
+          of(tally.entries_skipped),
+          of(tally.entries_refused),
+          of(tally.gaps),
+          of(tally.entries_lost_max),
+          of(tally.redis_failures),
+          of(tally.receivers),
+          of(tally.lag_s)};
 }
 
 }  // namespace stargazer

@@ -53,6 +53,36 @@ void FeedReport::journal_works() {
   say(Priority::kNotice, "the journal can be read; publishing");
 }
 
+void FeedReport::position_kept(const Status& status) {
+  if (!status) {
+    if (!note_failure(position_outage_, status.error())) return;
+    say(Priority::kWarning, "the position cannot be kept: " + status.error().message() +
+                                "; trying again every second, a restart would repeat entries");
+  } else if (std::exchange(position_outage_, std::nullopt)) {
+    say(Priority::kNotice, "the position is kept again");
+  }
+}
+
+void FeedReport::gap(const Gap& gap) {
+  const auto now = Clock::now();
+  if (gap_said_ && now < *gap_said_ + kRepeatAfter) {
+    ++gaps_unsaid_;
+    return;
+  }
+  gap_said_ = now;
+  const std::string most = gap.entries_max == 0 ? "an unknown number of" : "at most " + std::to_string(gap.entries_max);
+  std::string text = "journal feed: a gap: " + most + " entries were lost before they were read: " + gap.reason;
+  if (gaps_unsaid_ > 0) text += " (and " + std::to_string(gaps_unsaid_) + " gaps before it that were not said)";
+  gaps_unsaid_ = 0;
+  sink_({Priority::kWarning,
+         std::move(text),
+         {{"STARGAZER_EVENT", "feed_gap"},
+          {"ENTRIES_MAX", std::to_string(gap.entries_max)},
+          {"AFTER_CURSOR", gap.after_cursor},
+          {"NEXT_CURSOR", gap.next_cursor},
+          {"REASON", gap.reason}}});
+}
+
 void FeedReport::trouble(const char* kind, const std::string& text) {
   const auto now = Clock::now();
   const auto [said, first] = said_.try_emplace(kind, now);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "core/config.h"
 #include "core/result.h"
+#include "feed/journal_reader.h"
 #include "io/log.h"
 
 namespace stargazer {
@@ -32,6 +34,13 @@ class FeedReport {
   void journal_failed(const Error& error);
   void journal_works();
 
+  // How a write of the position went: said when it begins to fail, or fails for another cause, and when it works again.
+  void position_kept(const Status& status);
+
+  // An event for the journal: STARGAZER_EVENT=feed_gap. At most once in kRepeatAfter, with the number of those that
+  // were not said; the records in Redis are complete.
+  void gap(const Gap& gap);
+
   // Something that can recur and does not stop the feed; at most once in kRepeatAfter for each kind.
   void trouble(const char* kind, const std::string& text);
 
@@ -50,6 +59,9 @@ class FeedReport {
   const std::string redis_;
   std::optional<Outage> redis_outage_;
   std::optional<Outage> journal_outage_;
+  std::optional<Outage> position_outage_;
+  std::optional<Clock::time_point> gap_said_;
+  std::uint64_t gaps_unsaid_ = 0;
   std::map<std::string, Clock::time_point> said_;
 };
 

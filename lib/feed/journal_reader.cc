@@ -49,11 +49,13 @@ std::vector<std::string> missing_roots() {
 
 }  // namespace
 
-JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space)
+JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space,
+                             EntrySelection selection)
     : directory_(std::move(directory)),
       name_space_(std::move(name_space)),
       selection_(units),
-      places_(journal_places(directory_, name_space_)) {}
+      places_(journal_places(directory_, name_space_)),
+      renderer_(std::move(selection)) {}
 
 Status JournalReader::open(const StartAt& start) {
   Status status = open_files();
@@ -278,7 +280,7 @@ std::string JournalReader::take_notice() {
   return std::exchange(notice_, {});
 }
 
-Status JournalReader::append_entry(std::string& out) {
+Result<bool> JournalReader::append_entry(OutBuffer& out) {
   return renderer_.append(journal_.get(), position_.cursor, out);
 }
 

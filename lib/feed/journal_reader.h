@@ -73,7 +73,9 @@ class JournalReader {
   // `units`: names and globs as `journalctl -u` takes them. `directory`: "" = the system's journal. `name_space`: of
   // journald's namespaces the one to read, "" = the default one. REQUIRES: `units` is not empty; one of `directory` and
   // `name_space` is empty.
-  JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space = "");
+  // `selection`: what of the entries is to be appended.
+  JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space = "",
+                EntrySelection selection = {});
 
   // Opens the journal, and again after a failure. Fails when there is no journal, when not one of its files can be
   // read, or when libsystemd fails; the message says which.
@@ -103,9 +105,9 @@ class JournalReader {
   // What is worth one line in the log and no failure, found since the last call; "" = nothing.
   std::string take_notice();
 
-  // Appends the entry that next() went to, as one JSON object. Fails, leaving `out` as it was, when it cannot be read:
-  // corrupt, or vacuumed in this moment.
-  Status append_entry(std::string& out);
+  // Appends the entry that next() went to, as one JSON object; false, and nothing is appended, when the selection
+  // leaves it out. Fails, leaving `out` as it was, when it cannot be read: corrupt, or vacuumed in this moment.
+  Result<bool> append_entry(OutBuffer& out);
 
   // After a failure of next(): first takes note of changed files, later opens the journal anew, and in the end steps
   // past the place by time. The caller pauses between failures. REQUIRES: is_open(); a failure may leave it closed.

@@ -38,21 +38,16 @@ struct ReplyDeleter {
   void operator()(redisReply* reply) const { freeReplyObject(reply); }
 };
 
-// ROLE answers an array that begins with the role.
-Status check_role(const redisReply& reply) {
-  if (reply.type != REDIS_REPLY_ARRAY || reply.elements == 0 || reply.element[0]->type != REDIS_REPLY_STRING) {
-    return Error("unexpected type of reply");
-  }
-  const std::string_view role(reply.element[0]->str, static_cast<std::size_t>(reply.element[0]->len));
-  return role == "master" ? Status() : Error("the server is not the master");
-}
-
-Status check_reply(const redisReply& reply, RedisPipe::Reply expected) {
-  if (reply.type == REDIS_REPLY_ERROR) return Error(std::string(reply.str, std::min(reply.len, kShownBytesMax)));
-  if (expected == RedisPipe::Reply::kRoleOfMaster) return check_role(reply);
-  const int type = expected == RedisPipe::Reply::kInteger ? REDIS_REPLY_INTEGER : REDIS_REPLY_STATUS;
-  if (reply.type != type) return Error("unexpected type of reply");
-  return {};
+RedisPipe::Reply reply_of(const redisReply& reply) {
+  using Kind = RedisPipe::Reply::Kind;
+  const auto text_of = [](const redisReply& from) {
+    return from.str == nullptr ? std::string_view() : std::string_view(from.str, from.len);
+  };
+  if (reply.type == REDIS_REPLY_INTEGER) return {Kind::kInteger, reply.integer, {}};
+  if (reply.type == REDIS_REPLY_ERROR) return {Kind::kError, 0, text_of(reply).substr(0, kShownBytesMax)};
+  if (reply.type != REDIS_REPLY_ARRAY) return {Kind::kText, 0, text_of(reply)};
+  if (reply.elements == 0) return {Kind::kList, 0, {}};
+  return {Kind::kList, reply.element[reply.elements - 1]->integer, text_of(*reply.element[0])};
 }
 
 }  // namespace
@@ -89,7 +84,6 @@ Status RedisPipe::connect() {
   reader_.reset(redisReaderCreate());
   if (reader_ == nullptr) return Error("out of memory");
   unparsed_bytes_ = 0;
-  may_finish_ = false;
   deadline_ = Clock::now() + kConnectTimeout;
   Status status = open_socket();
   if (status) status = log_in();
@@ -182,93 +176,83 @@ Status RedisPipe::log_in() {
   Status status = command({"PING"});
   if (!status && !is_forbidden(status)) return status;
   if (target_.master == nullptr) return {};
-  status = command({"ROLE"}, Reply::kRoleOfMaster);
+  status = command({"ROLE"}, Reply::Kind::kList, "master");
   if (!status && !is_forbidden(status)) return status;
   return {};
 }
 
-Status RedisPipe::command(std::initializer_list<std::string_view> arguments, Reply expected) {
+// `expected_text` "" = any. Only the reply to ROLE is asked for another.
+Status RedisPipe::command(std::initializer_list<std::string_view> arguments, Reply::Kind expected,
+                          std::string_view expected_text) {
   std::string bytes;
   append_redis_command(bytes, arguments);
-  std::size_t acknowledged = 0;
-  return exchange_all(bytes, 1, expected, acknowledged);
-}
-
-RedisPipe::Outcome RedisPipe::exchange(std::string_view commands, std::size_t count, Reply expected) {
-  Outcome outcome;
-  may_finish_ = true;
-  made_progress();
-  outcome.status = exchange_all(commands, count, expected, outcome.acknowledged);
-  return outcome;
-}
-
-Status RedisPipe::exchange_all(std::string_view commands, std::size_t count, Reply expected,
-                               std::size_t& acknowledged) {
-  std::string_view unsent = commands;
-  while (acknowledged < count) {
-    const auto events = static_cast<short>(unsent.empty() ? POLLIN : POLLIN | POLLOUT);
-    if (auto status = wait_for(fd_, events); !status) return status;
-    // What a server says before it hangs up is worth more than "Broken pipe", so a failure to send waits for it.
-    Status sent = send_some(unsent);
-    Status received = receive_some();
-    if (auto status = take_replies(count, expected, acknowledged); !status) return status;
-    if (acknowledged == count) break;
-    if (!received) return received;
-    if (!sent) return sent;
+  if (auto status = send_all(bytes); !status) return status;
+  bool answered = false;
+  const Sink check = [&](const Reply& reply) -> Status {
+    if (std::exchange(answered, true)) return Error("a reply that nobody has asked for");
+    if (reply.kind == Reply::Kind::kError) return Error(std::string(reply.text));
+    if (reply.kind != expected) return Error("unexpected type of reply");
+    if (!expected_text.empty() && reply.text != expected_text) return Error("the server is not the master");
+    return {};
+  };
+  while (!answered) {
+    if (auto status = wait_for(fd_, POLLIN); !status) return status;
+    if (auto status = receive(check); !status) return status;
   }
   return {};
 }
 
-Status RedisPipe::send_some(std::string_view& unsent) {
-  if (unsent.empty()) return {};
-  const ssize_t sent = send(fd_, unsent.data(), unsent.size(), MSG_NOSIGNAL);
-  if (sent == -1) return is_transient(errno) ? Status() : system_error("send", errno);
-  unsent.remove_prefix(static_cast<std::size_t>(sent));
-  made_progress();
+Status RedisPipe::send_all(std::string_view commands) {
+  while (!commands.empty()) {
+    const auto sent = send(commands);
+    if (!sent) return sent.error();
+    commands.remove_prefix(*sent);
+    if (commands.empty()) break;
+    if (auto status = wait_for(fd_, POLLOUT); !status) return status;
+  }
   return {};
 }
 
-Status RedisPipe::receive_some() {
-  std::array<char, 16384> buffer{};
-  const ssize_t received = recv(fd_, buffer.data(), buffer.size(), 0);
-  if (received == -1) return is_transient(errno) ? Status() : system_error("receive", errno);
-  if (received == 0) return Error("connection closed by the server");
-  const auto size = static_cast<std::size_t>(received);
-  unparsed_bytes_ += size;
-  if (redisReaderFeed(reader_.get(), buffer.data(), size) != REDIS_OK) return Error(reader_->errstr);
-  return {};
+Result<std::size_t> RedisPipe::send(std::string_view commands) {
+  const ssize_t sent = ::send(fd_, commands.data(), commands.size(), MSG_NOSIGNAL);
+  if (sent >= 0) return static_cast<std::size_t>(sent);
+  if (is_transient(errno)) return std::size_t{0};
+  return system_error("send", errno);
 }
 
-Status RedisPipe::take_replies(std::size_t count, Reply expected, std::size_t& acknowledged) {
-  while (acknowledged < count) {
+Status RedisPipe::receive(const Sink& sink) {
+  for (;;) {
+    std::array<char, 16384> buffer;
+    const ssize_t received = recv(fd_, buffer.data(), buffer.size(), 0);
+    if (received == -1) return is_transient(errno) ? Status() : system_error("receive", errno);
+    if (received == 0) return Error("connection closed by the server");
+    const auto size = static_cast<std::size_t>(received);
+    unparsed_bytes_ += size;
+    if (redisReaderFeed(reader_.get(), buffer.data(), size) != REDIS_OK) return Error(reader_->errstr);
+    if (auto status = parse(sink); !status) return status;
+    if (size < buffer.size()) return {};
+  }
+}
+
+Status RedisPipe::parse(const Sink& sink) {
+  for (;;) {
     void* object = nullptr;
     if (redisReaderGetReply(reader_.get(), &object) != REDIS_OK) return Error(reader_->errstr);
     if (object == nullptr) break;
     const std::unique_ptr<redisReply, ReplyDeleter> reply(static_cast<redisReply*>(object));
     unparsed_bytes_ = 0;
-    made_progress();
-    if (auto status = check_reply(*reply, expected); !status) return status;
-    ++acknowledged;
+    if (auto status = sink(reply_of(*reply)); !status) return status;
   }
   return unparsed_bytes_ > kReplyBytesMax ? Status(Error("reply too long")) : Status();
 }
 
-// While connecting there is one deadline for everything; in an exchange each step forward earns more time.
-void RedisPipe::made_progress() {
-  if (may_finish_ && !stop_.requested()) deadline_ = Clock::now() + kProgressTimeout;
-}
-
 Status RedisPipe::wait_for(int fd, short events) {
   for (;;) {
-    const bool stopping = stop_.requested();
-    if (stopping && !may_finish_) return Error("stopped");
-    const auto now = Clock::now();
-    if (stopping && !stop_seen_) stop_seen_ = now;
-    if (stopping) deadline_ = std::min(deadline_, *stop_seen_ + kStopGrace);
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - now);
-    if (left.count() <= 0) return Error(stopping ? "stopped" : "no answer in time");
+    if (stop_.requested()) return Error("stopped");
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
+    if (left.count() <= 0) return Error("no answer in time");
     std::array<pollfd, 2> fds = {{{fd, events, 0}, {stop_.fd(), POLLIN, 0}}};
-    const int ready = poll(fds.data(), stopping ? 1 : 2, static_cast<int>(left.count()));
+    const int ready = poll(fds.data(), fds.size(), static_cast<int>(left.count()));
     if (ready == -1 && errno != EINTR) return system_error("poll", errno);
     if (ready > 0 && fds[0].revents != 0) return {};
   }

@@ -1,8 +1,7 @@
-// The feed's own connection to Redis: batches of commands go out in one write, every reply is checked.
+// The feed's own connection to Redis. Commands go out and replies come in without waiting for one another.
 //
-// It blocks, since its thread has nothing else to do, but never for long: looking the host up, connecting and logging
-// in take kConnectTimeout together, a server that neither takes bytes nor answers is given up after kProgressTimeout,
-// and a stop request ends a connection attempt at once and an exchange after kStopGrace.
+// Only connect() blocks, and never for long: looking the host up, connecting and logging in take kConnectTimeout
+// together, and a stop request ends it at once.
 //
 // With sentinels it does not ask them itself: it goes where the daemon's other connections have last found the master
 // (RedisTarget::master), and leaves again when the server there says that it is none.
@@ -10,6 +9,8 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -31,18 +32,17 @@ void append_redis_command(std::string& out, std::initializer_list<std::string_vi
 class RedisPipe {
  public:
   static constexpr std::chrono::milliseconds kConnectTimeout{2000};
-  static constexpr std::chrono::milliseconds kProgressTimeout{2000};
-  static constexpr std::chrono::milliseconds kStopGrace{500};
   // A longer reply than this is not one that the feed asked for.
   static constexpr std::size_t kReplyBytesMax = std::size_t{64} * 1024;
 
-  enum class Reply { kStatus, kInteger, kRoleOfMaster };
-
-  // How far an exchange came. Commands beyond `acknowledged` may or may not have taken effect.
-  struct Outcome {
-    std::size_t acknowledged = 0;
-    Status status;
+  struct Reply {
+    enum class Kind { kInteger, kText, kError, kList };
+    Kind kind = Kind::kText;
+    std::int64_t integer = 0;  // of a list: that of its last element, if that is one
+    std::string_view text;     // of a list: its first element, if that is one; good until the sink returns
   };
+  // Called for each reply in its order. A failure ends receive() with that failure.
+  using Sink = std::function<Status(const Reply&)>;
 
   // `stop` must outlive it.
   RedisPipe(RedisTarget target, const StopEvent& stop);
@@ -56,12 +56,17 @@ class RedisPipe {
 
   void close();
   bool connected() const { return fd_ != -1; }
-  // To poll while nothing is expected: readable means that the server has closed the connection. -1 when not connected.
+  // To poll for replies, and for room to send when send() took less than all. -1 when not connected.
   int fd() const { return fd_; }
 
-  // Sends `count` whole commands and waits for a reply of the given kind to each. After a failure the connection is
-  // out of step: close it. REQUIRES: connected.
-  Outcome exchange(std::string_view commands, std::size_t count, Reply expected);
+  // Sends as much as the kernel takes now, and says how much that was. After a failure of this or the next one the
+  // connection is out of step: close it; what the server said before it hung up is still there to be received.
+  // REQUIRES: connected.
+  Result<std::size_t> send(std::string_view commands);
+
+  // Hands over the replies that have come. Fails when the server has closed the connection or does not speak the
+  // protocol, after the replies that came before that. REQUIRES: connected.
+  Status receive(const Sink& sink);
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -73,13 +78,11 @@ class RedisPipe {
   Status find_host();
   Status open_address(const addrinfo& address, Clock::time_point deadline);
   Status log_in();
-  Status command(std::initializer_list<std::string_view> arguments, Reply expected = Reply::kStatus);
-  Status exchange_all(std::string_view commands, std::size_t count, Reply expected, std::size_t& acknowledged);
-  Status send_some(std::string_view& unsent);
-  Status receive_some();
-  Status take_replies(std::size_t count, Reply expected, std::size_t& acknowledged);
+  Status command(std::initializer_list<std::string_view> arguments, Reply::Kind expected = Reply::Kind::kText,
+                 std::string_view expected_text = "");
+  Status send_all(std::string_view commands);
+  Status parse(const Sink& sink);
   Status wait_for(int fd, short events);
-  void made_progress();
 
   const RedisTarget target_;
   const StopEvent& stop_;
@@ -90,8 +93,6 @@ class RedisPipe {
   ReaderPointer reader_;
   std::size_t unparsed_bytes_ = 0;
   Clock::time_point deadline_{};
-  std::optional<Clock::time_point> stop_seen_;
-  bool may_finish_ = false;  // after a stop request: go on until deadline_
 };
 
 }  // namespace stargazer

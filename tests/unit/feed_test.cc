@@ -95,10 +95,12 @@ class RedisClient {
 // A feed, what it logs, and how it ended.
 class RunningFeed {
  public:
-  RunningFeed(FeedConfig config, RedisTarget redis)
+  // `position_file`: "" = the position is not kept.
+  RunningFeed(FeedConfig config, RedisTarget redis, std::string position_file = "")
       : ended_(promise_.get_future()),
         feed_(
-            std::move(config), std::move(redis), [this](LogRecord record) { log(std::move(record)); },
+            std::move(config), std::move(redis), std::move(position_file),
+            [this](LogRecord record) { log(std::move(record)); },
             [this](Status status) { promise_.set_value(std::move(status)); }) {}
 
   Feed& operator*() { return feed_; }
@@ -281,9 +283,9 @@ TEST_CASE("a backlog of none starts with what comes", "[feed]") {
   journal.append(numbered("stargazer.service", 3, 1));
   REQUIRE(reader.process().ok());
   REQUIRE(*reader.next());
-  std::string entry;
-  REQUIRE(reader.append_entry(entry).ok());
-  CHECK(json::parse(entry) == journalctl(directory.path(), {"stargazer"}).back());
+  OutBuffer entry;
+  REQUIRE(*reader.append_entry(entry));
+  CHECK(json::parse(entry.view()) == journalctl(directory.path(), {"stargazer"}).back());
   CHECK_FALSE(*reader.next());
 }
 

@@ -1,5 +1,7 @@
 #include "feed/journal_json.h"
 
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "unit/catch.h"
@@ -9,9 +11,15 @@ using namespace std::string_literals;
 
 namespace {
 
+std::string text_of(JournalObject& object, std::size_t limit_bytes = std::numeric_limits<std::size_t>::max()) {
+  OutBuffer out;
+  object.append_to(out, limit_bytes);
+  return std::string(out.view());
+}
+
 std::string value(std::string_view name, std::string_view bytes) {
-  std::string out;
-  append_json_value(out, name, bytes);
+  std::string out(kValueRoomBytes, '\0');
+  out.resize(static_cast<std::size_t>(write_json_value(out.data(), name.size(), bytes) - out.data()));
   return out;
 }
 
@@ -96,25 +104,19 @@ TEST_CASE("a field of 4096 bytes, its name included, is null", "[journal_json]")
 
 TEST_CASE("an entry is one object, repeated fields are arrays in their order", "[journal_json]") {
   JournalObject object;
-  std::string out;
-  object.append_to(out);
-  CHECK(out == "{}");
+  CHECK(text_of(object) == "{}");
 
-  out.clear();
   object.add("TAG", "z");
   object.add("MESSAGE", "hello");
   object.add("TAG", "\x1B");
   object.add("TAG", std::string(5000, 'x'));
   object.add("TAGS", "a");
-  object.append_to(out);
-  CHECK(out == R"({"MESSAGE":"hello","TAG":["z",[27],null],"TAGS":"a"})");
-  CHECK(out.size() <= object.bytes_max());
+  CHECK(text_of(object) == R"({"MESSAGE":"hello","TAG":["z",[27],null],"TAGS":"a"})");
+  CHECK(text_of(object).size() <= object.bytes_max());
 
-  out.clear();
   object.clear();
   object.add("A", "1");
-  object.append_to(out);
-  CHECK(out == R"({"A":"1"})");
+  CHECK(text_of(object) == R"({"A":"1"})");
 }
 
 TEST_CASE("a name that journald would not write is left out", "[journal_json]") {
@@ -123,9 +125,38 @@ TEST_CASE("a name that journald would not write is left out", "[journal_json]") 
   JournalObject object;
   object.add(name, "x");
   object.add(std::string(64, 'N'), "y");
-  std::string out;
-  object.append_to(out);
-  CHECK(nlohmann::json::parse(out) == nlohmann::json{{std::string(64, 'N'), "y"}});
+  CHECK(nlohmann::json::parse(text_of(object)) == nlohmann::json{{std::string(64, 'N'), "y"}});
+}
+
+TEST_CASE("beyond a limit the largest values are null, and a member names their fields", "[journal_json]") {
+  JournalObject object;
+  object.add("__CURSOR", std::string(200, 'c'));
+  object.add("MESSAGE", std::string(120, 'm'));
+  object.add("TAG", std::string(150, 't'));
+  object.add("TAG", "short");
+  object.add("SMALL", "s");
+  const std::string whole = text_of(object);
+  CHECK(text_of(object, whole.size()) == whole);
+
+  auto cut = nlohmann::json::parse(text_of(object, whole.size() - 1));
+  CHECK(cut["TAG"] == nlohmann::json::array({nullptr, "short"}));
+  CHECK(cut["_STARGAZER_TRUNCATED"] == "TAG");
+  CHECK(cut["MESSAGE"] == std::string(120, 'm'));
+
+  object.clear();
+  object.add("__CURSOR", std::string(200, 'c'));
+  object.add("MESSAGE", std::string(120, 'm'));
+  object.add("TAG", std::string(150, 't'));
+  object.add("TAG", std::string(149, 't'));
+  object.add("SMALL", "s");
+  const std::string small = text_of(object, 400);
+  cut = nlohmann::json::parse(small);
+  CHECK(small.size() <= 400);
+  CHECK(cut["__CURSOR"] == std::string(200, 'c'));
+  CHECK(cut["TAG"] == nlohmann::json::array({nullptr, nullptr}));
+  CHECK(cut["MESSAGE"].is_null());
+  CHECK(cut["SMALL"] == "s");
+  CHECK(cut["_STARGAZER_TRUNCATED"] == "TAG,MESSAGE");
 }
 
 TEST_CASE("every single byte and every pair of them gives JSON that reads back to the same bytes", "[journal_json]") {

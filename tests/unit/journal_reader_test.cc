@@ -48,9 +48,9 @@ struct Start {
     const auto found = reader.next();
     INFO((found ? "" : found.error().message()));
     REQUIRE(found.ok());
-    std::string entry;
+    OutBuffer entry;
     if (*found && reader.append_entry(entry).ok()) {
-      messages.push_back(nlohmann::json::parse(entry)["MESSAGE"].get<std::string>());
+      messages.push_back(nlohmann::json::parse(entry.view())["MESSAGE"].get<std::string>());
     }
     return *found;
   }
