@@ -129,6 +129,8 @@ class Endurance:
         outcome.rotations = len(self.journal.ends) - 1
         outcome.sessions = len(channel.sessions)
         outcome.stream = exactly.judge(stream.numbers, self.strikes, first=0)
+        if self.saved() != self.options.entries - 1:
+            outcome.stream.troubles.append(f"the daemon ended with its place saved at entry {self.saved()}")
         daemon_strikes = [strike for strike in self.strikes if strike.what == "daemon"]
         for numbers in channel.sessions:
             seen = exactly.judge(numbers, daemon_strikes)
