@@ -70,8 +70,11 @@ std::string Cursor::text() const {
 }
 
 bool Cursor::same_entry(const Cursor& other) const {
-  if (seqnum_id == other.seqnum_id) return seqnum == other.seqnum && realtime_usec == other.realtime_usec;
-  const bool same_x = !xor_hash || !other.xor_hash || *xor_hash == *other.xor_hash;
+  const bool is_place = !xor_hash || !other.xor_hash;
+  if (seqnum_id == other.seqnum_id) {
+    return seqnum == other.seqnum && (is_place || realtime_usec == other.realtime_usec);
+  }
+  const bool same_x = is_place || *xor_hash == *other.xor_hash;
   return boot == other.boot && monotonic_usec == other.monotonic_usec && realtime_usec == other.realtime_usec && same_x;
 }
 

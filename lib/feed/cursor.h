@@ -37,7 +37,8 @@ struct Cursor {
   std::string text() const;
 
   // True when both name the same entry, also when journald has copied it to another file since, as at the flush from
-  // /run to /var, which changes the sequence and the number. An x that is missing in one of them is not compared.
+  // /run to /var, which changes the sequence and the number. With one that has no x, the number decides within its
+  // sequence.
   bool same_entry(const Cursor& other) const;
 
   // True when this entry comes after `other` in the order of libsystemd: by number within a sequence, by monotonic time

@@ -39,7 +39,7 @@ struct SavedCursor {
 class CursorFile {
  public:
   // A file larger than this is not ours: 256 units, of 256 bytes each, even if all were escapes.
-  static constexpr std::size_t kFileBytesMax = 512 * 1024;
+  static constexpr std::size_t kFileBytesMax = std::size_t{512} * 1024;
 
   struct Content {
     FeedSource source;

@@ -165,7 +165,7 @@ Result<bool> JournalReader::step() {
 
 Result<bool> JournalReader::next() {
   for (;;) {
-    const auto found = step();
+    auto found = step();
     if (!found) return found;
     failures_ = 0;
     skip_usec_ = 1;
@@ -216,13 +216,17 @@ bool JournalReader::look_for_end() {
     return false;
   }
   const auto now = Clock::now();
-  if ((!grown_ && fd_ != -1) || now < look_at_) return false;
-  look();
-  look_at_ = Clock::now() + kLookShare * (Clock::now() - now);
-  grown_ = false;
-  noting_end_ = true;
-  // After the list was made, so that libsystemd knows every file in it. Should it have changed, this is given up.
-  return process().ok() && noting_end_;
+  if ((grown_ || fd_ == -1) && now >= look_at_) {
+    look();
+    look_at_ = Clock::now() + kLookShare * (Clock::now() - now);
+    grown_ = false;
+    noting_end_ = true;
+  }
+  // After the list was made, so that libsystemd knows every file in it; should it have changed, it is given up. And
+  // always, since only as long as no file goes away is it known that all up to the position was read.
+  const auto changed = take_changes();
+  if (!changed) noting_end_ = false;
+  return noting_end_ || (changed && *changed);
 }
 
 // Everything in the ledger's files has been read. Once there are newer files than that of the position, the end of the
@@ -301,14 +305,21 @@ Status JournalReader::recover() {
 }
 
 Status JournalReader::process() {
+  const auto changed = take_changes();
+  return changed ? Status() : changed.error();
+}
+
+// Whether anything has changed.
+Result<bool> JournalReader::take_changes() {
   const int result = sd_journal_process(journal_.get());
+  if (result < 0) return journal_error("process", result);
   if (result > SD_JOURNAL_NOP) changed_ = grown_ = true;
   if (result == SD_JOURNAL_INVALIDATE) {
     look();
-  } else if (result >= 0 && !position_.cursor.empty()) {
+  } else if (!position_.cursor.empty()) {
     ledger_.passed(last_returned());
   }
-  return to_status("process", result);
+  return result > SD_JOURNAL_NOP;
 }
 
 // Looks for new units among all that the journal holds now.

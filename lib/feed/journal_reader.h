@@ -168,6 +168,7 @@ class JournalReader {
   bool is_known_by_now(const Position& position) const;
   Result<bool> expand();
   bool look_for_end();
+  Result<bool> take_changes();
   void note_end();
   void look();
   void report(const std::vector<JournalLoss>& losses);

@@ -1,7 +1,10 @@
 // The part of JournalReader that finds the first position.
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
+
+#include <systemd/sd-id128.h>
 
 #include "feed/journal_error.h"
 #include "feed/journal_reader.h"
@@ -16,6 +19,13 @@ Status to_status(std::string_view what, int result) {
 
 WallTime wall_now() {
   return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+}
+
+JournalId this_boot() {
+  sd_id128_t boot{};
+  JournalId id{};
+  if (sd_id128_get_boot(&boot) >= 0) std::copy(std::begin(boot.bytes), std::end(boot.bytes), id.begin());
+  return id;
 }
 
 }  // namespace
@@ -142,7 +152,10 @@ Status JournalReader::seek_backlog(const StartAt& start) {
 Status JournalReader::begin_at_end() {
   const JournalFile* newest = newest_file(ledger_.files());
   if (newest == nullptr) return seek({});
-  position_ = {newest->tail().text(), false};
+  Cursor end = newest->tail();
+  // To a file of an earlier boot nothing is added any more.
+  if (boot_only() && end.boot != this_boot()) end.seqnum = newest->tail_seqnum;
+  position_ = {end.text(), false};
   if (auto status = selection_.apply(journal_.get(), false); !status) return status;
   return seek(position_);
 }

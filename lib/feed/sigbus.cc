@@ -84,7 +84,8 @@ bool is_journal(std::string_view line) {
   return line.ends_with(".journal") || line.ends_with(".journal~");
 }
 
-bool is_in_journal(std::uintptr_t address) {
+bool is_in_journal(const void* lost) {
+  const auto address = reinterpret_cast<std::uintptr_t>(lost);
   Maps maps;
   std::string_view line;
   while (maps.next(line)) {
@@ -93,8 +94,8 @@ bool is_in_journal(std::uintptr_t address) {
   return false;
 }
 
-bool put_empty_page(std::uintptr_t address) {
-  void* const page = reinterpret_cast<void*>(address & ~(page_bytes - 1));
+bool put_empty_page(void* address) {
+  void* const page = static_cast<char*>(address) - reinterpret_cast<std::uintptr_t>(address) % page_bytes;
   return mmap(page, page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page;
 }
 
@@ -111,9 +112,8 @@ void pass_on(int number, siginfo_t* info, void* context) {
 
 void on_sigbus(int number, siginfo_t* info, void* context) {
   const int error = errno;
-  const auto address = reinterpret_cast<std::uintptr_t>(info->si_addr);
-  const bool lost_page = guarded != 0 && info->si_code == BUS_ADRERR && is_in_journal(address);
-  if (lost_page && put_empty_page(address)) {
+  const bool lost_page = guarded != 0 && info->si_code == BUS_ADRERR && is_in_journal(info->si_addr);
+  if (lost_page && put_empty_page(info->si_addr)) {
     saved = 1;
   } else {
     pass_on(number, info, context);

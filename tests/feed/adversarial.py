@@ -90,8 +90,8 @@ def random_entries(seed, count):
             if source.random() < 0.5:
                 value = source.randbytes(source.randrange(40))
             else:
-                value = "".join(chr(source.choice([9, 10, 27, 34, 47, 92, 127, 0x9F, 0xFF, 0x1F600, source.randrange(32, 127)]))
-                                for _ in range(source.randrange(40)))
+                points = [9, 10, 27, 34, 47, 92, 127, 0x9F, 0xFF, 0x1F600, *range(97, 107)]
+                value = "".join(chr(source.choice(points)) for _ in range(source.randrange(40)))
             entry.append(("F" + name, value))
         yield entry
 

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "feed/journal_json.h"
+#include "support/text_judge.h"
 
 namespace {
 
@@ -15,10 +16,23 @@ using nlohmann::json;
 
 json expected(std::string_view name, std::string_view value) {
   if (name.size() + 1 + value.size() >= stargazer::kThresholdBytes) return nullptr;
-  if (stargazer::is_journal_text(value)) return std::string(value);
+  if (stargazer::testing::is_text_by_the_table(value)) return std::string(value);
   json numbers = json::array();
   for (const char c : value) numbers.push_back(static_cast<unsigned char>(c));
   return numbers;
+}
+
+// With a limit what is there is still the same or null, and what is null is named.
+void check_limit(stargazer::JournalObject& object, const json& whole, std::size_t limit_bytes) {
+  stargazer::OutBuffer out;
+  object.append_to(out, limit_bytes);
+  json cut = json::parse(out.view());
+  const std::string names = ',' + cut.value("_STARGAZER_TRUNCATED", "") + ',';
+  cut.erase("_STARGAZER_TRUNCATED");
+  if (cut.size() != whole.size()) std::abort();
+  for (const auto& [name, value] : whole.items()) {
+    if (cut[name] != value && names.find(',' + name + ',') == std::string::npos) std::abort();
+  }
 }
 
 }  // namespace
@@ -42,5 +56,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   stargazer::OutBuffer out;
   object.append_to(out);
   if (json::parse(out.view()) != whole || out.size() > object.bytes_max()) std::abort();
+  check_limit(object, whole, out.size() / 2);
   return 0;
 }

@@ -39,6 +39,9 @@ TEST_CASE("a cursor without a hash is a place", "[cursor]") {
   CHECK_FALSE(parsed(place).xor_hash.has_value());
   CHECK(parsed(place).text() == place);
   CHECK(parsed(place).same_entry(parsed(kText)));
+  Cursor later = parsed(place);
+  later.realtime_usec += 1;
+  CHECK(later.same_entry(parsed(kText)));
 }
 
 TEST_CASE("what is not a cursor is refused", "[cursor]") {

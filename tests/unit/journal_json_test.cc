@@ -1,15 +1,24 @@
 #include "feed/journal_json.h"
 
 #include <limits>
+#include <random>
 
 #include <nlohmann/json.hpp>
 
+#include "support/text_judge.h"
 #include "unit/catch.h"
 
 using namespace stargazer;
+using namespace stargazer::testing;
 using namespace std::string_literals;
 
 namespace {
+
+std::string bytes_of(const nlohmann::json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  const auto numbers = value.get<std::vector<unsigned>>();
+  return std::string(numbers.begin(), numbers.end());
+}
 
 std::string text_of(JournalObject& object, std::size_t limit_bytes = std::numeric_limits<std::size_t>::max()) {
   OutBuffer out;
@@ -159,16 +168,39 @@ TEST_CASE("beyond a limit the largest values are null, and a member names their 
   CHECK(cut["_STARGAZER_TRUNCATED"] == "TAG,MESSAGE");
 }
 
+TEST_CASE("any mixture of characters at any place of a block reads back to the same bytes", "[journal_json]") {
+  const std::vector<std::string> parts = {"a",
+                                          "plain text of more than sixteen bytes",
+                                          "\"",
+                                          "\\",
+                                          "\n",
+                                          "\t",
+                                          "\xC3\xBC",
+                                          "\xE2\x80\xA8",
+                                          "\x7F",
+                                          "\xEF\xBF\xBE",
+                                          "\xF0\x9F\x9A\x80",
+                                          "\x1B"};
+  std::mt19937 random(20240229);
+  for (int round = 0; round < 20000; ++round) {
+    std::string bytes;
+    // The last two make an array of the value, so most values are without.
+    const std::size_t kinds = round % 4 == 0 ? parts.size() : 8;
+    for (auto count = random() % 12; count > 0; --count) bytes += parts[random() % kinds];
+    bytes.resize(std::min<std::size_t>(bytes.size(), random() % 80));
+    const auto parsed = nlohmann::json::parse(value("M", bytes));
+    REQUIRE(is_journal_text(bytes) == is_text_by_the_table(bytes));
+    REQUIRE(parsed.is_string() == is_text_by_the_table(bytes));
+    REQUIRE(bytes_of(parsed) == bytes);
+  }
+}
+
 TEST_CASE("every single byte and every pair of them gives JSON that reads back to the same bytes", "[journal_json]") {
   for (unsigned first = 0; first < 256; ++first) {
     for (unsigned second = 0; second < 256; ++second) {
       const std::string bytes = {static_cast<char>(first), static_cast<char>(second)};
       const auto json = nlohmann::json::parse(value("M", bytes));
-      const std::string back = json.is_string() ? json.get<std::string>() : [&] {
-        const auto numbers = json.get<std::vector<unsigned>>();
-        return std::string(numbers.begin(), numbers.end());
-      }();
-      if (back != bytes) FAIL("pair " << first << " " << second);
+      if (bytes_of(json) != bytes) FAIL("pair " << first << " " << second);
     }
   }
 }

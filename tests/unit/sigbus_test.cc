@@ -130,7 +130,7 @@ TEST_CASE("the reader survives files that are cut short under it, and goes on in
           const SigbusGuard guard;
           JournalReader reader({"stargazer"}, directory.path().string());
           if (!reader.open({"", 1'000'000}).ok()) return 1;
-          std::string entry;
+          OutBuffer entry;
           for (int i = 0; i < 100; ++i) {
             const auto found = reader.next();
             if (!found.ok() || !*found || !reader.append_entry(entry).ok()) return 2;
