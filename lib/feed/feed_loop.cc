@@ -232,7 +232,9 @@ void FeedLoop::exchange() {
   if (!pipe_.connected()) return;
   ask_for_listeners();
   const Status sent = send();
-  const Status received = pipe_.receive([this](const RedisPipe::Reply& reply) { return take_reply(reply); });
+  const bool expects = !window_.empty() || listeners_.asking() || readable_;
+  const Status received =
+      !expects ? Status() : pipe_.receive([this](const RedisPipe::Reply& reply) { return take_reply(reply); });
   // What a server says before it hangs up is worth more than "Broken pipe".
   if (!received) return redis_trouble(received.error());
   if (!sent) return redis_trouble(sent.error());
@@ -337,6 +339,7 @@ Status FeedLoop::wait() {
   if (reader_.fd() != -1 && !reading_failed_) fds[2].events = reader_.events();
   const int ready = poll(fds.data(), fds.size(), timeout ? static_cast<int>(timeout->count()) : -1);
   if (ready == -1 && errno != EINTR) return Error("poll: " + std::generic_category().message(errno));
+  readable_ = ready > 0 && fds[1].revents != 0;
   if (!reader_.is_open()) return {};
   const bool changed = fds[2].revents != 0 || reader_.fd() == -1;
   const auto due = reader_.timeout();

@@ -100,6 +100,7 @@ class FeedLoop {
   Random random_;
 
   bool unread_ = true;             // the journal may hold entries beyond those that were read
+  bool readable_ = false;          // the connection has something to say that was not waited for
   bool reading_failed_ = false;    // reader_.recover() comes first
   bool journal_was_late_ = false;  // there was none when the feed started
   WallTime started_;
