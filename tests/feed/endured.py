@@ -8,8 +8,10 @@ first to its last as long as it is connected.
 
 import dataclasses
 import json
+import math
 import pathlib
 import random
+import re
 import time
 
 import exactly
@@ -19,10 +21,15 @@ import parts
 import stores
 import witnesses
 
-# The most entries that may be on their way at once, and so come twice after Redis was killed.
-WINDOW_ENTRIES = 2048
 AHEAD = 20_000
 DURABLE = ["--appendonly", "yes", "--appendfsync", "always", "--client-output-buffer-limit", "pubsub 0 0 0"]
+
+
+def window_entries():
+    """The most that may be on their way at once, and so come twice after Redis was killed."""
+    text = (parts.ROOT / "lib/feed/publish_window.h").read_text()
+    limits = (re.search(rf"std::size_t {name} = (\d+);", text) for name in ("kBatchEntriesMax", "kBatchesMax"))
+    return math.prod(int(limit[1]) for limit in limits)
 
 
 @dataclasses.dataclass
@@ -93,7 +100,7 @@ class Endurance:
 
     def kill_redis(self, stream):
         self.server.kill()
-        self.strikes.append(exactly.Strike("redis", max(-1, stream.highest - WINDOW_ENTRIES)))
+        self.strikes.append(exactly.Strike("redis", max(-1, stream.highest - window_entries())))
         self.outcome.redis_kills += 1
         time.sleep(self.chance.uniform(0, 0.5))  # the feed finds nobody meanwhile
         self.server.start()
