@@ -7,8 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "../support/text_judge.h"
 #include "feed/journal_json.h"
-#include "support/text_judge.h"
 
 namespace {
 
