@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <ctime>
 #include <poll.h>
 #include <system_error>
 
 #include "feed/gap_record.h"
 #include "feed/sigbus.h"
+#include "feed/thread_cpu_time.h"
 
 namespace stargazer {
 namespace {
@@ -20,12 +20,6 @@ std::uint64_t jitter_seed() {
 
 WallTime wall_now() {
   return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-}
-
-std::chrono::nanoseconds thread_cpu_time() {
-  timespec used{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 EntrySelection selection_of(const FeedConfig& config) {
@@ -49,7 +43,6 @@ FeedLoop::FeedLoop(const FeedConfig& config, const RedisTarget& redis, const std
       tally_(tally),
       lag_(std::move(lag), tally),
       report_(std::move(log), redis.shown()),
-      position_file_(position_file),
       reader_(config.units, config.directory, config.name_space, selection_of(config)),
       pipe_(redis, stop),
       window_(config),
@@ -83,8 +76,7 @@ bool FeedLoop::is_finished() {
 
 void FeedLoop::load_position() {
   start_.backlog = config_.backlog;
-  if (position_file_.empty()) return;
-  auto saved = CursorFile::load(position_file_, source_of(config_));
+  auto saved = keeper_.load();
   if (!saved) return report_.trouble("position", "the saved position is not used: " + saved.error().message());
   if (!*saved) return;
   start_.after_cursor = (*saved)->cursor;

@@ -90,7 +90,6 @@ class FeedLoop {
   FeedTally& tally_;
   LagWatch lag_;
   FeedReport report_;
-  const std::string position_file_;
   StartAt start_;
   JournalReader reader_;
   RedisPipe pipe_;

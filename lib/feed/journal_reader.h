@@ -62,8 +62,8 @@ class JournalReader {
   static constexpr std::chrono::seconds kExpandEvery{2};
   // ... or after this many entries, which bounds what is remembered for going back.
   static constexpr std::size_t kRecentMax = 16384;
-  // When next() comes to the end, the files are looked at, to know what was passed; at most for one part in so many of
-  // the time.
+  // When next() comes to the end, the files are looked at, to know what was passed: for at most one part in so many of
+  // the thread's time.
   static constexpr int kLookShare = 20;
   // So many gaps are kept for take_gap(); of more, the last one counts them all.
   static constexpr std::size_t kGapsMax = 64;
@@ -154,6 +154,7 @@ class JournalReader {
   Status seek_saved(const Cursor& saved, const StartAt& start);
   Status begin_catching_up(const StartAt& start);
   Status end_catching_up();
+  int go_to_backlog(std::uint32_t backlog);
   Status seek_backlog(const StartAt& start);
   Status begin_at_end();
   Result<bool> holds(const Cursor& cursor);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 #include <systemd/sd-id128.h>
@@ -128,11 +129,25 @@ bool JournalReader::is_past_catching_up() const {
   return cursor && (cursor->is_after(*through_) || cursor->same_entry(*through_));
 }
 
+// Answers as sd_journal_next does.
+int JournalReader::go_to_backlog(std::uint32_t backlog) {
+  sd_journal* journal = journal_.get();
+  const auto& files = ledger_.files();
+  const auto entries = std::accumulate(files.begin(), files.end(), std::uint64_t{0},
+                                       [](std::uint64_t sum, const JournalFile& file) { return sum + file.entries; });
+  // To go back over all of them, one by one, would cost a good part of what reading them does.
+  if (entries <= backlog) {
+    const int result = sd_journal_seek_head(journal);
+    return result < 0 ? result : sd_journal_next(journal);
+  }
+  const int result = sd_journal_seek_tail(journal);
+  // One back even without a backlog: only from an entry on does next() see those that follow.
+  return result < 0 ? result : sd_journal_previous_skip(journal, std::max(backlog, 1U));
+}
+
 Status JournalReader::seek_backlog(const StartAt& start) {
   sd_journal* journal = journal_.get();
-  if (auto status = to_status("seek", sd_journal_seek_tail(journal)); !status) return status;
-  // One back even without a backlog: only from an entry on does next() see those that follow.
-  const int found = sd_journal_previous_skip(journal, std::max(start.backlog, 1U));
+  const int found = go_to_backlog(start.backlog);
   if (found == 0) return begin_at_end();
   if (auto status = land(found, nullptr); !status) return status;
   position_.unread = start.backlog > 0;

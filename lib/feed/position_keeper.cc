@@ -3,7 +3,24 @@
 #include <pthread.h>
 #include <utility>
 
+#include "feed/cursor.h"
+
 namespace stargazer {
+
+namespace {
+
+// The last entry that was acknowledged.
+Result<Cursor> last_of(const SavedCursor& saved) {
+  return Cursor::parse(saved.through.empty() ? saved.cursor : saved.through);
+}
+
+bool is_older(const SavedCursor& note, const SavedCursor& file) {
+  const auto noted = last_of(note);
+  const auto filed = last_of(file);
+  return !noted || !filed || filed->is_after(*noted);
+}
+
+}  // namespace
 
 PositionKeeper::PositionKeeper(std::string path, FeedSource source)
     : path_(std::move(path)), source_(std::move(source)) {
@@ -19,9 +36,25 @@ PositionKeeper::~PositionKeeper() {
   if (thread_.joinable()) thread_.join();
 }
 
+Result<std::optional<SavedCursor>> PositionKeeper::load() {
+  if (path_.empty()) return std::optional<SavedCursor>();
+  const std::string note_path = path_ + ".now";
+  auto saved = CursorFile::load(path_, source_);
+  const auto noted = PositionNote::read(note_path);
+  const Status opened = note_.open(note_path);
+  if (!saved || !*saved) {
+    note_.forget();  // it may be one in another journal
+  } else if (noted && !is_older(*noted, **saved)) {
+    saved = noted;
+  }
+  if (!opened) result_ = opened.error().in("after a kill entries of the last second will come again");
+  return saved;
+}
+
 void PositionKeeper::store(const SavedCursor& position) {
   if (path_.empty() || position.cursor.empty() || position == stored_) return;
   stored_ = position;
+  note_.write(position);
   {
     const std::lock_guard lock(mutex_);
     wanted_ = position;

@@ -1,5 +1,6 @@
-// Writes the feed's position to its file (cursor_file.h) from a thread of its own, so that a slow disk holds up no
-// entry: at most once in kEvery while it changes, and the last one when it ends.
+// Keeps the feed's position, in two ways. Each change goes at once into a note beside the file (position_note.h), which
+// outlives the daemon but perhaps not the machine; and at most once in kEvery, and at the end, the newest one goes into
+// the file (cursor_file.h), from a thread of its own, so that a slow disk holds up no entry.
 #pragma once
 
 #include <chrono>
@@ -11,6 +12,7 @@
 
 #include "core/result.h"
 #include "feed/cursor_file.h"
+#include "feed/position_note.h"
 
 namespace stargazer {
 
@@ -26,6 +28,10 @@ class PositionKeeper {
   PositionKeeper(const PositionKeeper&) = delete;
   PositionKeeper& operator=(const PositionKeeper&) = delete;
 
+  // Where to go on: the newer one of the file and its note; none at the first start. Fails when there is a file that
+  // cannot be used (CursorFile::load): then it is a first start, too. To be called before store(), and once.
+  Result<std::optional<SavedCursor>> load();
+
   // To be written. A write that fails is tried again after kEvery, with the newest position.
   void store(const SavedCursor& position);
 
@@ -37,6 +43,7 @@ class PositionKeeper {
 
   const std::string path_;
   const FeedSource source_;
+  PositionNote note_;
   SavedCursor stored_;  // of the thread that calls store()
 
   std::mutex mutex_;  // guards all that follows
