@@ -12,7 +12,7 @@
 
 #include "feed/journal_error.h"
 
-// Since systemd 254; absent from an older libsystemd, whose journalctl does not print these two members either.
+// Since systemd 254; absent from an older libsystemd, whose journalctl does not print the numbers either. Never called.
 extern "C" int sd_journal_get_seqnum(sd_journal* journal, std::uint64_t* seqnum, sd_id128_t* seqnum_id)
     __attribute__((weak));
 
@@ -22,24 +22,38 @@ namespace {
 // The names and texts of the header beside the cursor: 20 digits at most, or an id.
 constexpr std::size_t kHeaderRoomBytes = 512;
 
-Status to_status(std::string_view what, int result) {
-  return result < 0 ? Status(journal_error(what, result)) : Status();
-}
+constexpr std::size_t kIdDigits = 32;
 
-// A number, or an id of 32 hexadecimal digits.
+// A number in decimal.
 struct ShortText {
-  std::array<char, SD_ID128_STRING_MAX> bytes{};
+  std::array<char, 20> bytes{};
   std::size_t size = 0;
 
-  void set(std::uint64_t number) {
-    size = static_cast<std::size_t>(std::to_chars(bytes.begin(), bytes.end(), number).ptr - bytes.begin());
-  }
-  void set(sd_id128_t id) {
-    sd_id128_to_string(id, bytes.data());
-    size = bytes.size() - 1;
-  }
   std::string_view view() const { return {bytes.data(), size}; }
 };
+
+// Takes "MARK" and an id off the front; "" when that is not what is there.
+std::string_view take_id(std::string_view& cursor, std::string_view mark) {
+  if (!cursor.starts_with(mark) || cursor.size() < mark.size() + kIdDigits) return {};
+  const std::string_view id = cursor.substr(mark.size(), kIdDigits);
+  cursor.remove_prefix(mark.size() + kIdDigits);
+  return id;
+}
+
+// Takes "MARK" and a hexadecimal number off the front; false when that is not what is there.
+bool take_number(std::string_view& cursor, std::string_view mark, ShortText& decimal) {
+  if (!cursor.starts_with(mark)) return false;
+  const char* const begin = cursor.data() + mark.size();
+  const char* const end = cursor.data() + cursor.size();
+  std::uint64_t number = 0;
+  const auto [stopped, error] = std::from_chars(begin, end, number, 16);
+  if (error != std::errc() || stopped == begin) return false;
+  cursor.remove_prefix(static_cast<std::size_t>(stopped - cursor.data()));
+  decimal.size = static_cast<std::size_t>(
+      std::to_chars(decimal.bytes.data(), decimal.bytes.data() + decimal.bytes.size(), number).ptr -
+      decimal.bytes.data());
+  return true;
+}
 
 char* write(char* to, std::string_view text) {
   std::memcpy(to, text.data(), text.size());
@@ -78,21 +92,31 @@ Result<std::optional<Field>> next_field(sd_journal* journal) {
 
 }  // namespace
 
+// What libsystemd has written into the cursor need not be asked for again.
 struct EntryRenderer::Header {
-  ShortText realtime;
-  ShortText monotonic;
-  ShortText boot;
+  std::string_view seqnum_id;
   ShortText seqnum;
-  ShortText seqnum_id;
+  std::string_view boot;
+  ShortText monotonic;
+  ShortText realtime;
+
+  // The views are into `cursor`. False when it has another form than libsystemd's.
+  bool read(std::string_view cursor) {
+    seqnum_id = take_id(cursor, "s=");
+    const bool numbered = take_number(cursor, ";i=", seqnum);
+    boot = take_id(cursor, ";b=");
+    return !seqnum_id.empty() && numbered && !boot.empty() && take_number(cursor, ";m=", monotonic) &&
+           take_number(cursor, ";t=", realtime);
+  }
 
   template <typename Function>
   void for_each(Function function) const {
     function("__REALTIME_TIMESTAMP", realtime.view());
     function("__MONOTONIC_TIMESTAMP", monotonic.view());
-    function("_BOOT_ID", boot.view());
-    if (seqnum.size == 0) return;
+    function("_BOOT_ID", boot);
+    if (sd_journal_get_seqnum == nullptr) return;
     function("__SEQNUM", seqnum.view());
-    function("__SEQNUM_ID", seqnum_id.view());
+    function("__SEQNUM_ID", seqnum_id);
   }
 };
 
@@ -105,7 +129,7 @@ EntryRenderer::EntryRenderer(EntrySelection selection)
 
 Result<bool> EntryRenderer::append(sd_journal* journal, std::string_view cursor, OutBuffer& out) {
   Header header;
-  if (auto status = read_header(journal, header); !status) return status.error();
+  if (!header.read(cursor)) return Error("its cursor cannot be read");
   const std::size_t begin = out.size();
   char* to = out.room(kHeaderRoomBytes + cursor.size());
   to = write(write(write(to, "{\"__CURSOR\":\""), cursor), "\"");
@@ -128,21 +152,6 @@ Result<bool> EntryRenderer::append(sd_journal* journal, std::string_view cursor,
   if (object_.bytes_max() > kEntryBytesMax) return Error("entry too large");
   object_.append_to(out, limit_bytes_);
   return true;
-}
-
-Status EntryRenderer::read_header(sd_journal* journal, Header& header) {
-  std::uint64_t number = 0;
-  sd_id128_t id{};
-  if (auto status = to_status("time", sd_journal_get_realtime_usec(journal, &realtime_usec_)); !status) return status;
-  header.realtime.set(realtime_usec_);
-  if (auto status = to_status("time", sd_journal_get_monotonic_usec(journal, &number, &id)); !status) return status;
-  header.monotonic.set(number);
-  header.boot.set(id);
-  if (sd_journal_get_seqnum == nullptr) return {};
-  if (auto status = to_status("number", sd_journal_get_seqnum(journal, &number, &id)); !status) return status;
-  header.seqnum.set(number);
-  header.seqnum_id.set(id);
-  return {};
 }
 
 Result<EntryRenderer::Written> EntryRenderer::write_fields(sd_journal* journal, OutBuffer& out, std::size_t begin) {

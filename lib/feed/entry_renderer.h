@@ -37,19 +37,15 @@ class EntryRenderer {
   explicit EntryRenderer(EntrySelection selection = {});
 
   // Appends the entry; false, and nothing is appended, when the selection leaves it out. Fails, leaving `out` as it
-  // was, when it cannot be read: corrupt, or vacuumed in this moment. `cursor`: that of the entry. REQUIRES: the last
-  // sd_journal_next or sd_journal_previous led to an entry.
+  // was, when it cannot be read: corrupt, or vacuumed in this moment. `cursor`: that of the entry, as libsystemd writes
+  // it. REQUIRES: the last sd_journal_next or sd_journal_previous led to an entry.
   Result<bool> append(sd_journal* journal, std::string_view cursor, OutBuffer& out);
-
-  // The time of the last entry whose time could be read; 0 before the first.
-  std::uint64_t realtime_usec() const { return realtime_usec_; }
 
  private:
   // What an entry's header tells beside the cursor, as text.
   struct Header;
   enum class Written { kWhole, kNeedsGathering };
 
-  Status read_header(sd_journal* journal, Header& header);
   Result<Written> write_fields(sd_journal* journal, OutBuffer& out, std::size_t begin);
   Status gather(sd_journal* journal, std::string_view cursor, const Header& header);
   void note(FieldNames::Kind kind, std::string_view value);
@@ -60,7 +56,6 @@ class EntryRenderer {
   const std::size_t limit_bytes_;
   FieldNames names_;
   JournalObject object_;
-  std::uint64_t realtime_usec_ = 0;
   int priority_ = -1;  // of the entry; -1 = it has none
   std::string identifier_;
 };

@@ -32,46 +32,53 @@ FieldNames::Kind kind_of(std::string_view name) {
 
 }  // namespace
 
-FieldNames::FieldNames(const std::vector<std::string>& published) : published_(published), slots_(kSlots) {
+FieldNames::FieldNames(const std::vector<std::string>& published) : published_(published) {
   std::sort(published_.begin(), published_.end());
+  names_.reserve(kNamesMax);
 }
 
 void FieldNames::next_entry() {
   ++entry_;
-  if (entry_ != 0 && count_ < kNamesMax) return;
-  slots_.assign(kSlots, {});
-  count_ = 0;
+  if (entry_ != 0 && names_.size() < kNamesMax) return;
+  names_.clear();
+  slots_.fill(0);
   entry_ = 1;
 }
 
+// Null when it is not known; it then belongs into `slot`.
+FieldNames::Name* FieldNames::find(std::string_view name, std::size_t& slot) {
+  for (slot = hash_of(name) % kSlots; slots_[slot] != 0; slot = (slot + 1) % kSlots) {
+    Name& known = names_[slots_[slot] - 1U];
+    if (known.name_bytes != name.size()) continue;
+    if (std::memcmp(known.member.data() + kBeforeBytes, name.data(), name.size()) == 0) return &known;
+  }
+  return nullptr;
+}
+
 const FieldNames::Name* FieldNames::take(std::string_view name) {
-  std::size_t index = hash_of(name) % kSlots;
-  for (;; index = (index + 1) % kSlots) {
-    Name& slot = slots_[index];
-    if (slot.name_bytes == 0) break;
-    if (slot.name_bytes != name.size()) continue;
-    if (std::memcmp(slot.member.data() + kBeforeBytes, name.data(), name.size()) != 0) continue;
-    if (slot.entry == entry_ && slot.published) return nullptr;
-    slot.entry = entry_;
-    return &slot;
+  std::size_t slot = 0;
+  if (Name* const known = find(name, slot)) {
+    if (known->entry == entry_ && known->published) return nullptr;
+    known->entry = entry_;
+    return known;
   }
   if (!is_field_name(name)) return &unpublished_;
-  if (count_ == kNamesMax) return nullptr;
-  ++count_;
-  Name& slot = slots_[index];
-  char* to = slot.member.data();
+  if (names_.size() == kNamesMax) return nullptr;
+  Name& added = names_.emplace_back();
+  slots_[slot] = static_cast<std::uint16_t>(names_.size());
+  char* to = added.member.data();
   *to++ = ',';
   *to++ = '"';
   std::memcpy(to, name.data(), name.size());
   to += name.size();
   *to++ = '"';
   *to++ = ':';
-  slot.name_bytes = static_cast<std::uint8_t>(name.size());
-  slot.member_bytes = static_cast<std::uint8_t>(kBeforeBytes + name.size() + kAfterBytes);
-  slot.kind = kind_of(name);
-  slot.published = is_published(name);
-  slot.entry = entry_;
-  return &slot;
+  added.name_bytes = static_cast<std::uint8_t>(name.size());
+  added.member_bytes = static_cast<std::uint8_t>(kBeforeBytes + name.size() + kAfterBytes);
+  added.kind = kind_of(name);
+  added.published = is_published(name);
+  added.entry = entry_;
+  return &added;
 }
 
 bool FieldNames::is_published(std::string_view name) const {

@@ -22,7 +22,7 @@ class FieldNames {
     // Room to be copied in one go of so many bytes, whatever the length.
     std::array<char, 96> member{};  // ,"NAME":
     std::uint8_t member_bytes = 0;
-    std::uint8_t name_bytes = 0;  // 0 = an empty slot
+    std::uint8_t name_bytes = 0;
     Kind kind = Kind::kOther;
     bool published = false;
     std::uint32_t entry = 0;
@@ -48,10 +48,12 @@ class FieldNames {
  private:
   static constexpr std::size_t kSlots = 2 * kNamesMax;
 
-  std::vector<std::string> published_;  // sorted
-  std::vector<Name> slots_;
+  Name* find(std::string_view name, std::size_t& slot);
+
+  std::vector<std::string> published_;         // sorted
+  std::vector<Name> names_;                    // close together, so that they stay in the processor's nearest cache
+  std::array<std::uint16_t, kSlots> slots_{};  // places in names_, counted from 1; 0 = an empty slot
   Name unpublished_;
-  std::size_t count_ = 0;
   std::uint32_t entry_ = 1;
 };
 
