@@ -14,6 +14,7 @@ import unittest
 
 RUN_JOB = pathlib.Path(__file__).resolve().parent.parent.parent / "lib/bridge/run_job.py"
 DEADLINE_S = 60
+LOOP = {"redis": "made:loop"}
 
 
 class Bridge:
@@ -102,7 +103,8 @@ class BridgeTest(unittest.TestCase):
 
     def run_body(self, body, **options):
         """Runs `body` as a job that gets the handle."""
-        self.write("work", "import asyncio, logging, sys\nasync def run(*, job):\n" + textwrap.indent(textwrap.dedent(body), "    "))
+        head = "import asyncio, logging, sys\nasync def run(*, job):\n"
+        self.write("work", head + textwrap.indent(textwrap.dedent(body), "    "))
         return self.run_to_end("work:run", **options)
 
     def assert_failed(self, answer, error, message):
@@ -132,8 +134,11 @@ class Calls(BridgeTest):
         self.assertEqual(bridge.output, "() 1 {}\n")
 
     def test_a_keyword_only_parameter_gets_what_it_names(self):
-        self.write("work", "def run(redis, *, adapters, job): print(redis, adapters, job.task, job.flag('on', False))\n")
-        bridge, _, _ = self.run_to_end("work:run", ["redis"], providers={**self.PROVIDERS, "adapters": "made:adapters"})
+        self.write(
+            "work", "def run(redis, *, adapters, job): print(redis, adapters, job.task, job.flag('on', False))\n"
+        )
+        providers = {**self.PROVIDERS, "adapters": "made:adapters"}
+        bridge, _, _ = self.run_to_end("work:run", ["redis"], providers=providers)
         self.assertEqual(bridge.output, "the redis ['of the redis'] a task True\n")
 
     def test_objects_come_from_the_bot_runner_where_there_is_one(self):
@@ -154,10 +159,10 @@ class Calls(BridgeTest):
             ("config", {"config": "made:broken"}, "provider config (made:broken): OSError: no disk"),
             ("config", {"config": "absent:make"}, "provider config (absent:make): the module absent is not installed"),
             ("config", {"config": "made:absent"}, "provider config (made:absent): AttributeError"),
-            ("openrouter", {}, 'provider openrouter: there is none; set python.providers.openrouter = "module:function"'),
+            ("openrouter", {}, "provider openrouter: there is none; set python.providers.openrouter = "),
             ("redis", {}, "provider redis: [redis] is not configured"),
-            ("redis", {"redis": "made:loop", "adapters": "made:broken"}, "provider adapters (made:broken): OSError: no disk"),
-            ("redis", {"redis": "made:loop", "adapters": "made:loop"}, "it needs itself"),
+            ("redis", {**LOOP, "adapters": "made:broken"}, "provider adapters (made:broken): OSError: no disk"),
+            ("redis", {**LOOP, "adapters": "made:loop"}, "it needs itself"),
         ):
             _, answer, _ = self.run_to_end("work:run", [name], providers=providers)
             error = "NoProvider" if "(" not in message and "itself" not in message else "ProviderError"
@@ -179,9 +184,10 @@ class Ends(BridgeTest):
     def test_a_missing_module_is_skipped_but_not_one_that_a_module_misses(self):
         self.write("package.__init__", "")
         self.write("needy", "import missing\n")
-        for target, missing in (("absent:run", "absent"), ("absent.inner:run", "absent"), ("package.inner:run", "package.inner")):
-            _, answer, code = self.run_to_end(target)
-            self.assertEqual(answer["result"], {"status": "skipped", "message": f"the module {missing} is not installed"})
+        for target, missing in (("absent", "absent"), ("absent.inner", "absent"), ("package.inner", "package.inner")):
+            _, answer, code = self.run_to_end(target + ":run")
+            message = f"the module {missing} is not installed"
+            self.assertEqual(answer["result"], {"status": "skipped", "message": message})
             self.assertEqual(code, 77)
         self.assert_failed(self.run_to_end("needy:run")[1], "ModuleNotFoundError", "missing")
         self.assert_failed(self.run_to_end("package:absent")[1], "AttributeError", "absent")
@@ -192,7 +198,8 @@ class Ends(BridgeTest):
 
     def test_another_protocol_is_refused(self):
         self.write("work", "def run(): pass\n")
-        self.assert_failed(self.run_to_end("work:run", protocol=2)[1], "ProtocolError", "speaks protocol 1, the daemon 2")
+        _, answer, _ = self.run_to_end("work:run", protocol=2)
+        self.assert_failed(answer, "ProtocolError", "speaks protocol 1, the daemon 2")
 
     def test_tasks_that_it_left_behind_end_before_the_run(self):
         bridge, answer, _ = self.run_body(
@@ -342,7 +349,8 @@ class Stops(BridgeTest):
 class Start(unittest.TestCase):
     def test_without_a_daemon_it_says_what_it_is(self):
         environment = {name: value for name, value in os.environ.items() if name != "STARGAZER_FD"}
-        started = subprocess.run([sys.executable, RUN_JOB], capture_output=True, text=True, env=environment, check=False)
+        command = [sys.executable, RUN_JOB]
+        started = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         self.assertEqual(started.returncode, 2)
         self.assertIn("started by stargazer-scheduler", started.stderr)
 

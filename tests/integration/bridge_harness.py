@@ -123,7 +123,8 @@ background_scheduler_log_rag_ingest_enabled = true
     def wait_for_calls(self, *names):
         """Waits until each was called; answers the first call of each."""
         harness.wait_until(
-            lambda: all(self.calls(*names).values()), f"not all were called: {names}, {self.client.lrange('calls', 0, -1)}"
+            lambda: all(self.calls(*names).values()),
+            f"not all were called of {names}, but {self.client.lrange('calls', 0, -1)}",
         )
         return {name: calls[0] for name, calls in self.calls(*names).items()}
 

@@ -85,18 +85,17 @@ class WorkerMessages(harness.DaemonTest):
         self.addCleanup(listener.close)
         listener.subscribe("stargazer:observability")
         listener.get_message(timeout=harness.DEADLINE_S)
-        self.start(
-            note("event", event_type="report", phase="p", status="ok", preview="v", payload={"n": [1, "ü"]}, duration_ms=5),
-            redis_url=server.url,
-        )
+        texts = {"event_type": "report", "phase": "p", "status": "ok", "preview": "v"}
+        self.start(note("event", **texts, payload={"n": [1, "ü"]}, duration_ms=5), redis_url=server.url)
         event = json.loads(listener.get_message(timeout=harness.DEADLINE_S)["data"])
-        expected = {"event_type": "report", "source": "talker", "phase": "p", "status": "ok", "preview": "v"}
+        expected = {**texts, "source": "talker"}
         self.assertEqual({name: event[name] for name in expected}, expected)
         self.assertEqual((event["payload"], event["duration_ms"]), ({"n": [1, "ü"]}, 5.0))
         self.assertRegex(event["run_id"], "-1$")
 
     def test_what_is_refused_is_said_once_and_counted(self):
-        bad = ["half {", "[]", note("log"), note("counter", name="a b"), json.dumps({"jsonrpc": "2.0", "id": 9, "result": 1})]
+        to_nothing = json.dumps({"jsonrpc": "2.0", "id": 9, "result": 1})
+        bad = ["half {", "[]", note("log"), note("counter", name="a b"), to_nothing]
         daemon = self.start(*bad, note("log", message="still heard"), healthy=True)
         daemon.wait_for(r"warning talker: what it wrote to its fd 3 was refused: this line is not JSON")
         daemon.wait_for(r"talker \| still heard")
@@ -119,7 +118,7 @@ class WorkerMessages(harness.DaemonTest):
         self.assertNotIn("talker | too late", daemon.log())
 
     def test_a_line_of_two_mebibytes(self):
-        program = "import os; os.write(2, b'begin\\n'); [os.write(3, b'x' * 65536) for _ in range(32)]; os.write(3, b'\\n')"
+        program = "import os; [os.write(3, b'x' * 65536) for _ in range(32)]; os.write(3, b'\\n')"
         command = json.dumps([sys.executable, "-c", program])
         daemon = self.daemon(f'[tasks.long]\ninterval = "1h"\ncommand = {command}\n')
         daemon.wait_for("long: what it wrote to its fd 3 was refused: this line is too long")

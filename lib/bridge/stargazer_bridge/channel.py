@@ -11,7 +11,7 @@ RUN_ID = 1  # of the request `run`, as the daemon numbers it
 
 
 class Channel:
-    """May be used from any thread. What cannot be written, because the daemon is gone, is dropped: the run ends anyway."""
+    """May be used from any thread. What cannot be written is dropped: the daemon is gone, and the run ends anyway."""
 
     def __init__(self, descriptor):
         self._socket = socket.socket(fileno=descriptor)
@@ -33,8 +33,8 @@ class Channel:
         return message["params"]
 
     def listen(self, on_stop):
-        """Hears the daemon in a thread from now on. `on_stop(reason, gone)` is called there when the run is to end; gone
-        is true when the daemon is no longer there."""
+        """Hears the daemon in a thread from now on. `on_stop(reason, gone)` is called there when the run is to end;
+        gone is true when the daemon is no longer there."""
         self._on_stop = on_stop
         threading.Thread(target=self._listen, name="stargazer-channel", daemon=True).start()
 

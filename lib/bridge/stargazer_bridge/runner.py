@@ -155,7 +155,8 @@ def main():
         channel = Channel.from_environment()
         params = channel.read_run()
     except (KeyError, OSError, ValueError) as error:
-        print(f"this program is started by stargazer-scheduler, with a channel in STARGAZER_FD: {error!r}", file=sys.stderr)
+        what = "this program is started by stargazer-scheduler, with a channel in STARGAZER_FD"
+        print(f"{what}: {error!r}", file=sys.stderr)
         return 2
     if params["protocol"] != PROTOCOL:
         channel.fail(f"the bridge speaks protocol {PROTOCOL}, the daemon {params['protocol']}", "ProtocolError")
