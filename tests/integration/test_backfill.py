@@ -105,6 +105,17 @@ class Backfill(BridgeTest):
             summary="complete: 1 channels, 1 new",
         )
 
+    def test_an_adapter_that_never_runs_is_named_and_left_out(self):
+        """The wait is that of SPEC section 2.6 but shorter."""
+        never = {"name": "matrix", "runs_after_polls": 1_000_000_000, "bridge_waits_s": 1, "servers": [room("r", 2)]}
+        daemon = self.run_backfill(
+            never,
+            {"name": "discord", "servers": [GUILD], "history": {"c1": [message(1, "hello")]}},
+            summary="complete: 1 channels, 1 new",
+        )
+        self.assertIn("goes on without the adapters that are not running yet: matrix", daemon.log())
+        self.assertEqual(self.metadata("matrix", "r"), {})
+
     def test_an_adapter_that_fails_is_left_out(self):
         self.run_backfill(
             {"name": "matrix", "catalogue_fails": True},
@@ -151,6 +162,25 @@ class Backfill(BridgeTest):
         history = [message(1, "mine", is_bot=True), message(2, "yours")]
         self.run_backfill({"name": "discord", "servers": [GUILD], "history": {"c1": history}})
         self.assertEqual([self.stored(1, "kind"), self.stored(2, "kind")], ["assistant_out", "user_in"])
+
+    def test_messages_that_cannot_be_looked_up_count_as_unknown(self):
+        self.know(1, "old")
+        self.tell(find_keys_by_message_ids__raises="")
+        self.run_backfill({"name": "discord", "history": {"c1": [message(1, "new")]}}, summary="1 new messages cached")
+        self.assertEqual(self.stored(1), "new")
+
+    def test_where_embeddings_cannot_be_checked_every_known_text_is_enqueued(self):
+        self.know(1, "hello")
+        self.tell(has_real_embedding_many__raises="")
+        self.run_backfill({"name": "discord", "history": {"c1": [message(1, "hello")]}})
+        self.assertEqual(self.enqueued(), [["msg:m1", "hello"]])
+
+    def test_a_queue_that_fails_leaves_the_channel_done(self):
+        self.tell(enqueue_many__raises="the queue is full")
+        self.run_backfill(
+            {"name": "discord", "servers": [GUILD], "history": {"c1": [message(1, "hello")]}},
+            summary="complete: 1 channels, 1 new messages cached, 0 embeddings",
+        )
 
     def test_a_message_that_cannot_be_stored_does_not_harm_the_others(self):
         history = [message(1, "cannot be stored"), message(2, "there"), message(3, "")]

@@ -124,6 +124,13 @@ class WorkerMessages(harness.DaemonTest):
         daemon.wait_for("long: what it wrote to its fd 3 was refused: this line is too long")
         daemon.wait_for("long: ok after")
 
+    def test_one_that_closes_its_channel_goes_on(self):
+        daemon = self.daemon(
+            '[tasks.deaf]\ninterval = "1h"\ncommand = ["/bin/sh", "-c", "exec 3>&-; echo goes on; exit 4"]\n'
+        )
+        daemon.wait_for(r"deaf \| goes on")
+        daemon.wait_for("deaf: failed after .*: exit code 4")
+
     def test_a_flood_harms_nobody_and_can_be_stopped(self):
         line = note("log", message="x" * 200)
         program = f"import os\nline = {line!r}.encode() + b'\\n'\nwhile True: os.write(3, line * 50)"

@@ -22,6 +22,10 @@ class MessageCache:
         self.redis_client = client
         self._redis_raw = types.SimpleNamespace(stand_in="redis_raw")
 
+    async def fail_if_told(self, name):
+        if await self.redis_client.hexists("stand-in", name + ":raises"):
+            raise OSError(f"{name} cannot be done")
+
     async def record_channel_metadata(self, *, platform, channel_id, **metadata):
         if channel_id == "no-metadata":
             raise OSError("metadata cannot be written")
@@ -29,6 +33,7 @@ class MessageCache:
         await self.redis_client.hset(f"channel_meta:{platform}:{channel_id}", mapping=fields)
 
     async def find_keys_by_message_ids(self, platform, channel_id, ids):
+        await self.fail_if_told("find_keys_by_message_ids")
         found = {}
         for message_id in ids:
             key = await self.redis_client.hget(f"ids:{platform}:{channel_id}", message_id)
@@ -37,6 +42,7 @@ class MessageCache:
         return found
 
     async def has_real_embedding_many(self, keys):
+        await self.fail_if_told("has_real_embedding_many")
         return [await self.redis_client.hget(key, HASH_EMBEDDING) is not None for key in keys]
 
     async def log_message(self, *, platform, channel_id, message_id, text, timestamp, **fields):

@@ -3,6 +3,8 @@
 import datetime
 import types
 
+import stargazer_bridge.backfill
+
 DEFAULTS = {"message_id": "", "is_bot": False, "reply_to_id": "", "reactions": "", "user_name": "somebody"}
 
 
@@ -11,6 +13,8 @@ class Adapter:
         self.name = description["name"]
         self._description = description
         self._polls_until_running = description.get("runs_after_polls", 0)
+        if "bridge_waits_s" in description:
+            stargazer_bridge.backfill.ADAPTERS_WAIT_S = description["bridge_waits_s"]
         if "bot_user_id" in description:
             self.bot_identity = {"platform": self.name, "user_id": description["bot_user_id"]}
 
