@@ -14,9 +14,9 @@
 #include <string_view>
 
 #include "core/seams.h"
-#include "daemon/worker_requests.h"
 #include "io/event_sink.h"
 #include "io/log.h"
+#include "io/worker_rpc.h"
 
 namespace stargazer {
 
