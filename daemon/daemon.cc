@@ -1,22 +1,22 @@
 #include "daemon/daemon.h"
 
 #include <algorithm>
-#include <array>
 #include <csignal>
-#include <cstdlib>
 #include <functional>
 #include <malloc.h>
 #include <optional>
 #include <set>
-#include <sys/random.h>
-#include <unistd.h>
 #include <utility>
 
 #include <uv.h>
 
 #include "core/supervisor.h"
 #include "daemon/feed_job.h"
+#include "daemon/node_identity.h"
+#include "daemon/python_bridge.h"
 #include "daemon/redis_connections.h"
+#include "daemon/run_params.h"
+#include "daemon/worker_channel.h"
 #include "daemon/worker_requests.h"
 #include "io/event_log.h"
 #include "io/fence.h"
@@ -36,35 +36,15 @@ constexpr std::uint64_t kFlushDeadlineMs = 1'000;
 // A lag of the feed that is no more than journald's own delay and a busy moment is not worth a line.
 constexpr std::uint64_t kLagShownAboveS = 1;
 
-std::uint64_t random_number() {
-  std::uint64_t number = 0;
-  // getrandom(2) cannot fail for eight bytes once the kernel has booted.
-  if (getrandom(&number, sizeof number, 0) != sizeof number) std::abort();
-  return number;
-}
-
-std::string hex(std::uint64_t number, std::size_t digits) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (std::size_t place = 0; place < digits; ++place) text += kDigits[(number >> (4 * place)) & 15];
-  return text;
-}
-
-// LEASE.md rule 2: a holder's id is unique to one start of one process.
-std::string node_id(const NodeConfig& config) {
-  if (config.id.empty()) return "standalone";
-  if (config.id != "auto") return config.id;
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) return "node-" + hex(random_number(), 8);
-  return std::string(host.data()) + "-" + hex(random_number(), 8);
-}
-
-// Only commands become processes of their own.
+// Only commands and Python jobs become processes of their own.
 bool has_workers_of_the_lease(const Config& config) {
-  const auto is_command = [](const auto& planned) { return std::holds_alternative<CommandJob>(planned.job); };
-  return std::any_of(config.supervised.begin(), config.supervised.end(), is_command) ||
-         std::any_of(config.tasks.begin(), config.tasks.end(), [is_command](const TaskConfig& task) {
-           return task.run_on == RunOn::kLeader && is_command(task);
+  const auto is_process = [&config](const auto& planned) {
+    return std::holds_alternative<CommandJob>(planned.job) ||
+           (std::holds_alternative<PythonJob>(planned.job) && config.python);
+  };
+  return std::any_of(config.supervised.begin(), config.supervised.end(), is_process) ||
+         std::any_of(config.tasks.begin(), config.tasks.end(), [is_process](const TaskConfig& task) {
+           return task.run_on == RunOn::kLeader && is_process(task);
          });
 }
 
@@ -90,9 +70,7 @@ std::string job_obstacle(const Config& config, const Job& job) {
     if (native->name != "journal_feed") return "there is no native job \"" + native->name + "\"";
     return config.feed.units.empty() ? "feed.units is empty" : "";
   }
-  if (std::holds_alternative<PythonJob>(job)) {
-    return config.python ? "python jobs cannot be run by this version" : "[python] is not configured";
-  }
+  if (std::holds_alternative<PythonJob>(job)) return python_obstacle(config);
   return std::holds_alternative<PluginJob>(job) ? "plugin jobs cannot be run by this version" : "";
 }
 
@@ -111,6 +89,7 @@ class Daemon::Impl {
   void open_kg();
   void open_host();
   void open_requests();
+  void open_channel();
   void open_supervisor();
   void start();
   void post(Input input);
@@ -118,6 +97,7 @@ class Daemon::Impl {
   void handle(const Event& event);
   void count(const Event& event);
   void publish(const Event& event);
+  void publish_for(RunId run, DebugEvent event);
   void show_status();
   bool events_settled() const;
   void begin_close();
@@ -151,6 +131,8 @@ class Daemon::Impl {
   std::unique_ptr<FeedJob> feed_;
   std::unique_ptr<UvWorkerHost> host_;
   std::unique_ptr<WorkerRequests> requests_;
+  std::optional<RunParams> run_params_;
+  std::unique_ptr<WorkerChannel> channel_;
   std::set<std::string> persisted_tasks_;
   std::unique_ptr<Supervisor> supervisor_;
 
@@ -168,6 +150,7 @@ Status Daemon::Impl::run() {
   open_redis();
   open_host();
   open_requests();
+  open_channel();
   open_supervisor();
   open_kg();
   start();
@@ -294,7 +277,8 @@ void Daemon::Impl::open_host() {
   UvWorkerHost::Callbacks callbacks;
   callbacks.post = [this](Input input) { post(std::move(input)); };
   callbacks.output = [this](const OutputLine& line) { log_.write(log_record(line)); };
-  callbacks.request = [this](RunId run, std::string_view line, bool cut) { requests_->take(run, line, cut); };
+  callbacks.run_params = [this](const SpawnRequest& request) { return run_params_->json(request, clock_->wall_now()); };
+  callbacks.request = [this](RunId run, std::string_view line, bool cut) { channel_->take(run, line, cut); };
   callbacks.output_congested = [this] { return log_.congested(); };
   callbacks.start_native = [this](RunId run, const std::string&) {
     return feed_ == nullptr ? Status(Error("the journal feed needs [redis]")) : feed_->start(run);
@@ -306,6 +290,10 @@ void Daemon::Impl::open_host() {
   UvWorkerHost::Options options;
   options.line_bytes_max = config_.scheduler.output_line_bytes_max;
   options.node_id = node_id_;
+  if (python_obstacle(config_).empty()) {
+    options.python_argv = python_argv(*config_.python);
+    options.python_directory = config_.python->root;
+  }
   if (targets_.main && has_workers_of_the_lease(config_)) {
     options.keeper = find_keeper();
     say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
@@ -321,6 +309,35 @@ void Daemon::Impl::open_requests() {
   requests_ = std::make_unique<WorkerRequests>(
       redis_ == nullptr ? nullptr : &redis_->main(), redis_ == nullptr ? nullptr : &redis_->store(),
       WorkerRequests::Options{config_.lease.key, node_id_}, std::move(callbacks));
+  run_params_.emplace(config_, node_id_);
+  if (run_params_->flags_left_out())
+    say(Priority::kWarning, "[flags] is so large that workers are not told of it; Python jobs see no flags");
+}
+
+void Daemon::Impl::open_channel() {
+  WorkerChannel::Callbacks callbacks;
+  callbacks.log = [this](LogRecord record) { log_.write(std::move(record)); };
+  callbacks.log_congested = [this] { return log_.congested(); };
+  callbacks.publish = [this](RunId run, DebugEvent event) { publish_for(run, std::move(event)); };
+  callbacks.events_congested = [this] {
+    return redis_ != nullptr && redis_->events().waiting_count() > config_.events.queue_max / 2;
+  };
+  callbacks.post = [this](Input input) { post(std::move(input)); };
+  callbacks.answer = [this](RunId run, const std::string& line) { host_->answer(run, line); };
+  callbacks.request = [this](RunId run, const RpcRequest& request) { return requests_->take(run, request); };
+  callbacks.run_id_text = [this](RunId run) { return supervisor_->run_id_text(run); };
+  callbacks.now = [this] { return clock_->now(); };
+  channel_ = std::make_unique<WorkerChannel>(std::move(callbacks));
+}
+
+void Daemon::Impl::publish_for(RunId run, DebugEvent event) {
+  if (redis_ == nullptr) return;
+  event.timestamp = clock_->wall_now();
+  event.node_id = node_id_;
+  event.run_id = supervisor_->run_id_text(run);
+  const std::uint64_t epoch = supervisor_->epoch_of(run);
+  redis_->events().publish(std::move(event),
+                           epoch == 0 ? std::nullopt : std::optional(Fence{config_.lease.key, node_id_, epoch}));
 }
 
 void Daemon::Impl::open_supervisor() {
@@ -383,10 +400,14 @@ void Daemon::Impl::drive() {
 void Daemon::Impl::handle(const Event& event) {
   const std::string run_id = event.run.number == 0 ? "" : supervisor_->run_id_text(event.run);
   log_.write(log_record(event, run_id));
+  if (event.kind == EventKind::kRunStarted || event.kind == EventKind::kWorkerStarted)
+    channel_->started(event.run, event.task);
   count(event);
   if (event.kind == EventKind::kStopping) notify_->stopping();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseGained) redis_->last_ends().term_began();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
+  const bool ended = event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded;
+  if (ended) channel_->ended(event.run);
   if (event.kind == EventKind::kRunEnded) publish(event);
 }
 

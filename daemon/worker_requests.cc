@@ -53,33 +53,18 @@ std::string json_of(const RedisValue& value) {
 WorkerRequests::WorkerRequests(Redis* redis, RedisLeaseStore* store, Options options, Callbacks callbacks)
     : redis_(redis), store_(store), options_(std::move(options)), callbacks_(std::move(callbacks)) {}
 
-void WorkerRequests::take(RunId run, std::string_view line, bool cut) {
-  if (cut) {
-    callbacks_.answer(run, rpc_error("", RpcError::kInvalidRequest, "this line is too long"));
-    return;
-  }
-  const Result<RpcRequest> request = parse_rpc(line);
-  if (!request.ok()) {
-    callbacks_.answer(run, request.error().message());
-    return;
-  }
+bool WorkerRequests::take(RunId run, const RpcRequest& request) {
+  if (request.method != "lease.verify" && request.method != "lease.write") return false;
   int& in_flight = in_flight_[run];
   ++in_flight;
   if (in_flight > kInFlightMax) {
-    refuse(run, *request, RpcError::kTooManyRequests, "too many requests at once: wait for answers");
-  } else {
-    carry_out(run, *request);
-  }
-}
-
-void WorkerRequests::carry_out(RunId run, const RpcRequest& request) {
-  if (request.method == "lease.verify") {
+    refuse(run, request, RpcError::kTooManyRequests, "too many requests at once: wait for answers");
+  } else if (request.method == "lease.verify") {
     verify(run, request);
-  } else if (request.method == "lease.write") {
-    write(run, request);
   } else {
-    refuse(run, request, RpcError::kMethodNotFound, "there are the methods lease.verify and lease.write");
+    write(run, request);
   }
+  return true;
 }
 
 void WorkerRequests::verify(RunId run, const RpcRequest& request) {

@@ -1,5 +1,5 @@
 // What workers ask of the daemon on their fd 3: whether their term still holds, and writes that are made only while it
-// does (SPEC section 3, LEASE.md rule 11; docs/jobs.md tells how a worker uses it).
+// does (SPEC section 3, LEASE.md rule 11; docs/workers.md tells how a worker uses it).
 //
 //   lease.verify                      {"epoch": N}, or one of the source's three failures
 //   lease.write COMMAND ARGUMENT…     the reply of Redis, or "fenced" when another term is the current one
@@ -40,11 +40,10 @@ class WorkerRequests {
   // Both are null without [redis], and must otherwise outlive the object, which must live until they are closed.
   WorkerRequests(Redis* redis, RedisLeaseStore* store, Options options, Callbacks callbacks);
 
-  // A worker has written `line`; `cut` when it was too long. Every request is answered once, sooner or later.
-  void take(RunId run, std::string_view line, bool cut);
+  // Every request is answered once, sooner or later. False when there is no such method.
+  bool take(RunId run, const RpcRequest& request);
 
  private:
-  void carry_out(RunId run, const RpcRequest& request);
   void verify(RunId run, const RpcRequest& request);
   void write(RunId run, const RpcRequest& request);
   void finish(RunId run, const RpcRequest& request, const std::string& line);

@@ -51,7 +51,7 @@ std::string task_text(const PlannedTask& planned) {
   const TaskConfig& task = planned.config;
   const std::string head = "task " + task.name + ": ";
   if (!planned.scheduled) return head + "not scheduled: " + planned.reason + "\n";
-  std::string text = head + "every " + format_duration(task.interval);
+  std::string text = head + (task.once ? "once" : "every " + format_duration(task.interval));
   if (task.initial_delay != Duration::zero()) text += " after " + format_duration(task.initial_delay);
   text += task.run_on == RunOn::kLeader ? " on the leader" : " on every node";
   if (!task.pool.empty()) text += ", in pool " + task.pool;
@@ -65,14 +65,18 @@ std::string worker_text(const PlannedWorker& planned) {
   return head + "always on the leader: " + job_text(planned.config.job) + "\n";
 }
 
+Json dependencies_json(DependencySet dependencies) {
+  Json names = Json::array();
+  for (const Dependency dependency : dependencies.members()) names.push_back(name_of(dependency));
+  return names;
+}
+
 Json task_json(const PlannedTask& planned) {
   const TaskConfig& task = planned.config;
-  Json dependencies = Json::array();
-  for (const Dependency dependency : task.dependencies.members()) dependencies.push_back(name_of(dependency));
   return Json{{"name", task.name},
               {"interval_s", seconds_json(task.interval)},
               {"initial_delay_s", seconds_json(task.initial_delay)},
-              {"requires", std::move(dependencies)},
+              {"requires", dependencies_json(task.dependencies)},
               {"requires_chat_llm", task.requires_chat_llm},
               {"opt_in", text_or_null(task.opt_in)},
               {"run_on", name_of(task.run_on)},
@@ -88,6 +92,7 @@ Json task_json(const PlannedTask& planned) {
 Json worker_json(const PlannedWorker& planned) {
   return Json{{"name", planned.config.name},
               {"job", job_json(planned.config.job)},
+              {"requires", dependencies_json(planned.config.dependencies)},
               {"opt_out", text_or_null(planned.config.opt_out)},
               {"scheduled", planned.scheduled},
               {"reason", text_or_null(planned.reason)}};
@@ -104,8 +109,10 @@ std::string check_report_text(const Config&, const Registry& registry) {
 }
 
 std::string check_report_json(const Config&, const Registry& registry) {
-  Json report{{"tasks", Json::array()}, {"supervised", Json::array()}};
-  for (const PlannedTask& planned : registry.tasks) report["tasks"].push_back(task_json(planned));
+  Json report{{"tasks", Json::array()}, {"startup", Json::array()}, {"supervised", Json::array()}};
+  for (const PlannedTask& planned : registry.tasks) {
+    report[planned.config.once ? "startup" : "tasks"].push_back(task_json(planned));
+  }
   for (const PlannedWorker& planned : registry.supervised) report["supervised"].push_back(worker_json(planned));
   report["chat_llm"] = text_or_null(chat_llm_line(registry));
   return report.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

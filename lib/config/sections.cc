@@ -1,4 +1,6 @@
 // Every table of a configuration except the tasks and supervised workers themselves.
+#include <algorithm>
+
 #include "config/draft.h"
 
 namespace stargazer {
@@ -38,9 +40,24 @@ constexpr std::array kOpenrouterKeys{
     OpenrouterKey{"api_key_file", OpenrouterKey::Text{&OpenrouterConfig::api_key_file, absolute_path_or_empty}},
 };
 
+// Each provider overrides the one of that name in an earlier file.
+void read_providers(const Entry& from, PythonConfig& python, const Place& place) {
+  const Place inner = place.inner(from.key);
+  read_entries(from.value, from.at, inner, kGivenTwice, [&](const Entry& entry) {
+    const std::vector<std::string_view> names(kProviderNames.begin(), kProviderNames.end());
+    if (std::find(names.begin(), names.end(), entry.key) == names.end()) {
+      return inner.problem(entry, "is not a known provider" + suggestion(entry.key, names));
+    }
+    Result<std::string> target = text_of(entry.value, python_target);
+    if (!target) return inner.problem(entry, target.error().message());
+    python.providers[entry.key] = std::move(*target);
+  });
+}
+
 constexpr std::array kPythonKeys{
     Key<PythonConfig>{"interpreter", Key<PythonConfig>::Text{&PythonConfig::interpreter, absolute_path}},
     Key<PythonConfig>{"root", Key<PythonConfig>::Text{&PythonConfig::root, absolute_path}},
+    Key<PythonConfig>{"providers", &read_providers},
 };
 
 constexpr std::array kBotRunnerKeys{

@@ -25,7 +25,8 @@ std::optional<std::size_t> choice_of(const Node& node, const std::vector<std::st
   return std::nullopt;
 }
 
-void read_requires(const Entry& entry, TaskDraft& task, const Place& place) {
+template <typename Draft>
+void read_requires(const Entry& entry, Draft& task, const Place& place) {
   const auto* array = std::get_if<Array>(&entry.value.value);
   std::vector<std::string_view> names;
   for (std::size_t name = 0; name < kDependencyCount; ++name) names.push_back(name_of(static_cast<Dependency>(name)));
@@ -69,12 +70,13 @@ constexpr std::array kTaskKeys{
     TaskKey{"jitter", TaskKey::Time{&TaskDraft::jitter, 0s, kDurationMax}},
     TaskKey{"timeout", TaskKey::Time{&TaskDraft::timeout, 1ms, kDurationMax, true}},
     TaskKey{"stop_grace", TaskKey::Time{&TaskDraft::stop_grace, 0s, 1h}},
-    TaskKey{"requires", &read_requires},
+    TaskKey{"requires", &read_requires<TaskDraft>},
     TaskKey{"requires_chat_llm", TaskKey::Flag{&TaskDraft::requires_chat_llm}},
     TaskKey{"opt_in", TaskKey::Text{&TaskDraft::opt_in, flag_name_or_empty}},
     TaskKey{"pool", TaskKey::Text{&TaskDraft::pool, name_or_empty}},
     TaskKey{"run_on", &read_run_on},
     TaskKey{"persist", TaskKey::Flag{&TaskDraft::persist}},
+    TaskKey{"once", TaskKey::Flag{&TaskDraft::once}},
     TaskKey{"enabled", TaskKey::Flag{&TaskDraft::enabled}},
     TaskKey{"environment", &read_environment<TaskDraft>},
     TaskKey{"working_directory", TaskKey::Text{&TaskDraft::working_directory, absolute_path_or_empty}},
@@ -87,6 +89,7 @@ constexpr std::array kTaskKeys{
 
 using WorkerKey = Key<SupervisedDraft>;
 constexpr std::array kSupervisedKeys{
+    WorkerKey{"requires", &read_requires<SupervisedDraft>},
     WorkerKey{"opt_out", WorkerKey::Text{&SupervisedDraft::opt_out, flag_name_or_empty}},
     WorkerKey{"enabled", WorkerKey::Flag{&SupervisedDraft::enabled}},
     WorkerKey{"stop_grace", WorkerKey::Time{&SupervisedDraft::stop_grace, 0s, 1h}},
@@ -226,7 +229,7 @@ void check_complete(const ConfigDraft& draft, ProblemList& problems) {
   for (const TaskDraft& task : draft.tasks) {
     if (task.spelled_twice) continue;
     const std::string path = "tasks." + task.name;
-    if (task.origins.find("interval") == nullptr) {
+    if (!task.once && task.origins.find("interval") == nullptr) {
       problems.add(task.at, path, "has no interval, allowed is " + format_duration(kIntervalMin) + " and more");
     }
     if (!task.has_job) problems.add(task.at, path, std::string("has no job, allowed is one of ") + kJobsAllowed);

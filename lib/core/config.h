@@ -4,10 +4,12 @@
 // keeps the two equal. The keys are those of the file, so that a message can name them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -91,6 +93,7 @@ struct TaskConfig {
   std::string pool;    // the name of a pool; "" = only scheduler.max_concurrent_runs limits it
   RunOn run_on = RunOn::kEveryNode;
   bool persist = false;  // remember the last end across restarts
+  bool once = false;     // runs once in a life of the daemon; `interval` means nothing then
   bool enabled = true;
 
   Job job = CommandJob{};
@@ -106,7 +109,8 @@ inline constexpr Duration kIntervalMin = std::chrono::milliseconds(100);
 // [supervised.NAME]: a long-lived worker that only the leader runs (SPEC section 4).
 struct SupervisedConfig {
   std::string name;
-  std::string opt_out;  // the name of a flag which, when set to false, turns the worker off; "" = none
+  DependencySet dependencies;  // `requires`
+  std::string opt_out;         // the name of a flag which, when set to false, turns the worker off; "" = none
   bool enabled = true;
   Duration stop_grace{};  // 0 = lease.hard_kill - lease.soft_stop; a longer one is cut to that
   Job job = CommandJob{};
@@ -148,9 +152,14 @@ struct OpenrouterConfig {
   bool operator==(const OpenrouterConfig&) const = default;
 };
 
+// What `python.providers` may name: what the functions of Stargazer take.
+inline constexpr std::array<std::string_view, 8> kProviderNames{
+    "redis", "kg_manager", "openrouter", "config", "bot_runner", "message_cache", "adapters", "embedding_queue"};
+
 struct PythonConfig {
   std::string interpreter = "/opt/stargazer/venv/bin/python";
   std::string root = "/opt/stargazer";
+  std::map<std::string, std::string> providers;  // of what a job is called with: "module:function" by kProviderNames
 
   bool operator==(const PythonConfig&) const = default;
 };

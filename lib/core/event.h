@@ -66,6 +66,7 @@ struct Event {
   Duration delay{};
   std::uint64_t epoch = 0;
   std::string detail;
+  std::string error;  // kRunEnded, kWorkerEnded: the kind of error that the worker named, such as "ValueError"; or ""
 };
 
 }  // namespace stargazer

@@ -75,6 +75,9 @@ PlannedWorker plan_worker(const Config& config, const SupervisedConfig& worker, 
   planned.config = worker;
   std::vector<std::string> reasons;
   if (!worker.enabled) reasons.emplace_back("disabled by enabled = false");
+  if (std::string missing = missing_dependencies(config, worker.dependencies); !missing.empty()) {
+    reasons.push_back(std::move(missing));
+  }
   if (!worker.opt_out.empty() && !config.flag(worker.opt_out, true)) {
     reasons.push_back("turned off by flag " + worker.opt_out + " = false");
   }
@@ -87,8 +90,8 @@ PlannedWorker plan_worker(const Config& config, const SupervisedConfig& worker, 
 }  // namespace
 
 std::size_t Registry::scheduled_task_count() const {
-  return static_cast<std::size_t>(
-      std::count_if(tasks.begin(), tasks.end(), [](const PlannedTask& task) { return task.scheduled; }));
+  return static_cast<std::size_t>(std::count_if(
+      tasks.begin(), tasks.end(), [](const PlannedTask& task) { return task.scheduled && !task.config.once; }));
 }
 
 Registry build_registry(const Config& config, const JobObstacle& obstacle) {
@@ -103,11 +106,13 @@ Registry build_registry(const Config& config, const JobObstacle& obstacle) {
 
 std::string scheduled_line(const Registry& registry) {
   std::vector<std::string> names;
+  std::size_t task_count = 0;
   for (const PlannedTask& task : registry.tasks) {
+    if (task.config.once) continue;
+    ++task_count;
     if (task.scheduled) names.push_back(task.config.name);
   }
-  std::string counts =
-      "scheduled " + std::to_string(names.size()) + " of " + std::to_string(registry.tasks.size()) + " tasks";
+  std::string counts = "scheduled " + std::to_string(names.size()) + " of " + std::to_string(task_count) + " tasks";
   constexpr std::size_t kNamesShownMax = 100;
   const std::size_t more = names.size() > kNamesShownMax ? names.size() - kNamesShownMax : 0;
   names.resize(names.size() - more);

@@ -32,6 +32,7 @@ struct Registry {
   std::vector<PlannedTask> tasks;
   std::vector<PlannedWorker> supervised;
 
+  // Of the periodic ones.
   std::size_t scheduled_task_count() const;
 };
 

@@ -1,14 +1,30 @@
 #include "core/runs.h"
 
+#include <array>
 #include <cassert>
+#include <cstdio>
 #include <utility>
 
 namespace stargazer {
 namespace {
 
+const std::string kTimeoutPassed = "its timeout has passed";
+
 std::string describe(const ExitStatus& status) {
   if (status.signal != 0) return "killed by signal " + std::to_string(status.signal);
   return "exit code " + std::to_string(status.code);
+}
+
+// "40 of 100: reading".
+std::string progress_text(const ProgressReported& progress) {
+  const auto number = [](double value) {
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), "%.10g", value);
+    return std::string(text.data());
+  };
+  std::string text = number(progress.done);
+  if (progress.total > 0) text += " of " + number(progress.total);
+  return progress.message.empty() ? text : text + ": " + progress.message;
 }
 
 }  // namespace
@@ -22,7 +38,9 @@ Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std
                                       .environment = plan.environment,
                                       .working_directory = plan.working_directory,
                                       .epoch = plan.epoch,
-                                      .fuse = plan.fuse});
+                                      .fuse = plan.fuse,
+                                      .arguments = plan.arguments,
+                                      .timeout = plan.timeout});
   if (!spawned.ok()) return spawned.error();
   Run run;
   run.plan = plan;
@@ -73,6 +91,22 @@ void Runs::on_exited(const Exited& exited, Instant now) {
   apply(place, WorkerEvent::kExited, now);
 }
 
+void Runs::on_reported(const RunReported& reported) {
+  const auto place = runs_.find(reported.run);
+  if (place != runs_.end() && !place->second.reported) place->second.reported = reported;
+}
+
+void Runs::on_progress(const ProgressReported& progress) {
+  const auto place = runs_.find(progress.run);
+  if (place != runs_.end()) place->second.progress = progress;
+}
+
+std::string Runs::running_text(RunId run, Instant now) const {
+  const Run& running = runs_.at(run);
+  const std::string text = "running for " + approximate_duration(now - running.started_at);
+  return running.progress ? text + ", " + progress_text(*running.progress) : text;
+}
+
 void Runs::on_channel_closed(RunId run, Instant now) {
   const auto place = runs_.find(run);
   if (place != runs_.end()) apply(place, WorkerEvent::kChannelClosed, now);
@@ -100,6 +134,7 @@ void Runs::apply(Table::iterator place, WorkerEvent event, Instant now) {
 void Runs::act(Table::iterator place, WorkerAction action, Instant now) {
   const RunId id = place->first;
   const RunPlan& plan = place->second.plan;
+  const std::string& why = place->second.timed_out ? kTimeoutPassed : place->second.cancelled_because;
   const auto tell = [&](EventKind kind) {
     Event event;
     event.kind = kind;
@@ -111,11 +146,11 @@ void Runs::act(Table::iterator place, WorkerAction action, Instant now) {
   switch (action) {
     case WorkerAction::kNone: break;
     case WorkerAction::kTerminate:
-      host_.stop(id, StopSignal::kTerminate);
+      host_.stop(id, StopSignal::kTerminate, why);
       timers_.add({now + plan.stop_grace, Timer::Kind::kRunGraceOver, id.number});
       break;
     case WorkerAction::kKill:
-      host_.stop(id, StopSignal::kKill);
+      host_.stop(id, StopSignal::kKill, why);
       tell(EventKind::kStopEscalated);
       break;
     case WorkerAction::kStartDraining:
@@ -143,16 +178,38 @@ void Runs::finish(Table::iterator place, Instant now) {
   } else if (!run.cancelled_because.empty()) {
     finished.outcome = Outcome::kCancelled;
     finished.cause = run.cancelled_because;
-  } else if (run.status->signal == 0 && run.status->code == 0) {
-    finished.outcome = Outcome::kOk;
+  } else if (std::holds_alternative<PythonJob>(*run.plan.job)) {
+    settle_by_report(run, finished);
   } else {
-    const bool skipped = run.status->signal == 0 && run.status->code == kSkippedExitCode;
-    finished.outcome = skipped ? Outcome::kSkipped : Outcome::kFailed;
-    finished.cause = run.detail.empty() ? describe(*run.status) : run.detail;
+    settle_by_exit(run, finished);
   }
   if (run.plan.of_lease) --of_lease_count_;
   runs_.erase(place);
   finished_.push_back(std::move(finished));
+}
+
+void Runs::settle_by_report(const Run& run, FinishedRun& finished) {
+  if (!run.reported) {
+    finished.outcome = Outcome::kFailed;
+    finished.cause = "it ended without a result: " + describe(*run.status);
+    return;
+  }
+  finished.outcome = run.reported->outcome;
+  finished.error = run.reported->error;
+  if (finished.outcome != Outcome::kOk) finished.cause = run.reported->message;
+}
+
+void Runs::settle_by_exit(const Run& run, FinishedRun& finished) {
+  if (run.status->signal == 0 && run.status->code == 0) {
+    finished.outcome = Outcome::kOk;
+    return;
+  }
+  const bool skipped = run.status->signal == 0 && run.status->code == kSkippedExitCode;
+  finished.outcome = skipped ? Outcome::kSkipped : Outcome::kFailed;
+  finished.cause = run.detail.empty() ? describe(*run.status) : run.detail;
+  if (!run.reported || run.reported->outcome == Outcome::kOk) return;
+  if (!run.reported->message.empty()) finished.cause = run.reported->message;
+  finished.error = run.reported->error;
 }
 
 std::vector<FinishedRun> Runs::take_finished() {

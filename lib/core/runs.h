@@ -26,6 +26,7 @@ struct RunPlan {
   const Job* job = nullptr;
   const Environment* environment = nullptr;
   const std::string* working_directory = nullptr;
+  DependencySet arguments;
   Duration timeout{};  // 0 = none
   Duration stop_grace{};
   bool of_lease = false;    // to be stopped when the lease is lost
@@ -40,6 +41,7 @@ struct FinishedRun {
   Outcome outcome{};
   Duration duration{};
   std::string cause;        // "" for kOk
+  std::string error{};      // RunReported::error
   std::uint64_t epoch = 0;  // RunPlan::epoch
 };
 
@@ -64,6 +66,9 @@ class Runs {
   void kill_of_lease(const std::string& why, Instant now);
 
   void on_exited(const Exited& exited, Instant now);
+  // What a Python job reports decides its outcome; a command's exit code does, and its report only tells the cause.
+  void on_reported(const RunReported& reported);
+  void on_progress(const ProgressReported& progress);
   void on_channel_closed(RunId run, Instant now);
   // One of the kRun… timers has come; a stale one is ignored.
   void on_timer(const Timer& timer, Instant now);
@@ -79,6 +84,8 @@ class Runs {
   std::size_t of_lease_count() const { return of_lease_count_; }
   // REQUIRES: `run` is not finished.
   Instant started_at(RunId run) const { return runs_.at(run).started_at; }
+  // "running for 3.2 s, 40 of 100: reading", as far as it said. REQUIRES: `run` is not finished.
+  std::string running_text(RunId run, Instant now) const;
   // The term in whose name it runs; 0 when in none, or when it is finished.
   std::uint64_t epoch_of(RunId run) const {
     const auto place = runs_.find(run);
@@ -95,6 +102,8 @@ class Runs {
     std::optional<Permit> permit;
     std::optional<ExitStatus> status;
     std::string detail;  // of the exit
+    std::optional<RunReported> reported;
+    std::optional<ProgressReported> progress;
     bool timed_out = false;
     std::string cancelled_because;  // "" = not cancelled
   };
@@ -104,6 +113,8 @@ class Runs {
   void act(Table::iterator place, WorkerAction action, Instant now);
   void cancel(Table::iterator place, const std::string& why, WorkerEvent event, Instant now);
   void finish(Table::iterator place, Instant now);
+  static void settle_by_report(const Run& run, FinishedRun& finished);
+  static void settle_by_exit(const Run& run, FinishedRun& finished);
 
   WorkerHost& host_;
   Timers& timers_;

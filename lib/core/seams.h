@@ -80,6 +80,9 @@ struct SpawnRequest {
   const std::string* working_directory = nullptr;
   std::uint64_t epoch = 0;  // the fencing token of a worker of the lease: STARGAZER_EPOCH; 0 = none
   Instant fuse = kNever;    // when the worker and all its descendants must be dead, whatever the daemon does by then
+  DependencySet arguments;  // what the job is called with
+  Duration timeout{};       // 0 = none
+  std::uint32_t attempt = 1;
 };
 
 // Starts and stops processes. Every worker that was started yields exactly one Exited and exactly one ChannelClosed,
@@ -92,8 +95,9 @@ class WorkerHost {
   // Fails when the worker could not be started (not found, not executable, no memory); nothing is posted then.
   virtual Status spawn(const SpawnRequest& request) = 0;
 
-  // REQUIRES: spawned, and its Exited has not been taken from the inbox. Does nothing once the process is gone.
-  virtual void stop(RunId run, StopSignal signal) = 0;
+  // `why` is for a worker that listens; it is told of kTerminate only. Does nothing once the process is gone.
+  // REQUIRES: spawned, and its Exited has not been taken from the inbox.
+  virtual void stop(RunId run, StopSignal signal, const std::string& why) = 0;
 
   // Stops reading from a worker that has exited but whose output is held open by a descendant.
   // REQUIRES: spawned. Does nothing when the channel is closed already.
@@ -120,6 +124,22 @@ struct Exited {
 
 struct ChannelClosed {
   RunId run;
+};
+
+// What a worker itself said of its run's end, before it ended. The first one of a run counts.
+struct RunReported {
+  RunId run;
+  Outcome outcome = Outcome::kOk;  // kOk, kSkipped or kFailed
+  std::string message;             // "" when there is nothing to say
+  std::string error;               // of kFailed: the name of the error's kind, such as "ValueError"; may be ""
+};
+
+// How far a worker says it is. The last one of a run is kept for status.
+struct ProgressReported {
+  RunId run;
+  double done = 0;
+  double total = 0;  // 0 = not known
+  std::string message;
 };
 
 // What every request to the lease store finds out, read in one moment together with what it did.
@@ -171,7 +191,7 @@ struct StopRequested {
   std::string cause;  // "SIGTERM", "SIGINT"
 };
 
-using Input =
-    std::variant<Exited, ChannelClosed, LeaseReply, LeaseAnnounced, LastEndsLearnt, DependencyChanged, StopRequested>;
+using Input = std::variant<Exited, ChannelClosed, RunReported, ProgressReported, LeaseReply, LeaseAnnounced,
+                           LastEndsLearnt, DependencyChanged, StopRequested>;
 
 }  // namespace stargazer

@@ -15,14 +15,7 @@
 #include "core/timers.h"
 
 namespace stargazer {
-namespace {
-
-// The time of day as a floor for new epochs. A clock before 1970 gives none.
-std::uint64_t to_epoch(std::int64_t seconds) {
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0));
-}
-
-}  // namespace
+namespace {}  // namespace
 
 class Supervisor::Impl {
  public:
@@ -88,14 +81,20 @@ class Supervisor::Impl {
     return event;
   }
 
-  Event& tell_end(EventKind kind, const std::string& name, const FinishedRun& finished, Instant now) {
+  Event& tell_run(EventKind kind, const std::string& name, RunId run, Instant now) {
     Event& event = tell(kind, now);
     event.task = name;
-    event.run = finished.run;
+    event.run = run;
+    return event;
+  }
+
+  Event& tell_end(EventKind kind, const std::string& name, const FinishedRun& finished, Instant now) {
+    Event& event = tell_run(kind, name, finished.run, now);
     event.epoch = finished.epoch;
     event.outcome = finished.outcome;
     event.duration = finished.duration;
     event.detail = finished.cause;
+    event.error = finished.error;
     return event;
   }
 
@@ -156,6 +155,10 @@ void Supervisor::Impl::step() {
 // Inputs of one kind in the order of their arrival, the kinds in the order of supervisor.h.
 void Supervisor::Impl::take_in(Instant now) {
   const std::vector<Input> inputs = std::exchange(inbox_, {});
+  for (const Input& input : inputs) {
+    if (const auto* reported = std::get_if<RunReported>(&input)) runs_.on_reported(*reported);
+    if (const auto* said = std::get_if<ProgressReported>(&input)) runs_.on_progress(*said);
+  }
   for (const Input& input : inputs) {
     if (const auto* exited = std::get_if<Exited>(&input)) runs_.on_exited(*exited, now);
     if (const auto* closed = std::get_if<ChannelClosed>(&input)) runs_.on_channel_closed(closed->run, now);
@@ -250,8 +253,7 @@ void Supervisor::Impl::settle_finished(Instant now) {
 }
 
 void Supervisor::Impl::settle_task(const FinishedRun& finished, Instant now) {
-  const bool failed = finished.outcome == Outcome::kFailed || finished.outcome == Outcome::kTimedOut;
-  tasks_.run_ended(finished.owner_index, failed, now, random_);
+  tasks_.run_ended(finished.owner_index, finished.outcome, finished.cause, now, random_);
   tell_end(EventKind::kRunEnded, tasks_.plan(finished.owner_index).config.name, finished, now);
 }
 
@@ -282,21 +284,21 @@ void Supervisor::Impl::start_task(std::uint32_t index, Instant now) {
                      .job = &task.job,
                      .environment = &task.environment,
                      .working_directory = &task.working_directory,
+                     .arguments = task.dependencies,
                      .timeout = task.timeout,
                      .stop_grace = task.stop_grace,
                      .of_lease = of_lease,
                      .epoch = of_lease ? lease_.epoch() : 0,
                      .fuse = of_lease ? fuse() : kNever};
   const RunId id = runs_.next_id();
-  Event& started = tell(EventKind::kRunStarted, now);
-  started.task = task.name;
-  started.run = id;
+  tell_run(EventKind::kRunStarted, task.name, id, now);
   tasks_.run_started(index, id);
   const Result<RunId> run = runs_.start(plan, pools_.take(tasks_.pool(index)), run_id_text(id), now);
   if (run.ok()) return;
-  tasks_.run_ended(index, true, now, random_);
-  const FinishedRun never{.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()};
-  tell_end(EventKind::kRunEnded, task.name, never, now).epoch = plan.epoch;
+  tasks_.run_ended(index, Outcome::kSpawnFailed, "", now, random_);
+  tell_end(EventKind::kRunEnded, task.name,
+           {.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()}, now)
+      .epoch = plan.epoch;
 }
 
 void Supervisor::Impl::start_supervised(Instant now) {
@@ -318,27 +320,28 @@ void Supervisor::Impl::start_worker(std::uint32_t index, Instant now) {
                      .job = &worker.job,
                      .environment = &worker.environment,
                      .working_directory = &worker.working_directory,
+                     .arguments = worker.dependencies,
                      .timeout = Duration::zero(),
                      .stop_grace = grace,
                      .of_lease = true,
                      .epoch = lease_.epoch(),
                      .fuse = fuse()};
   const RunId id = runs_.next_id();
-  Event& started = tell(EventKind::kWorkerStarted, now);
-  started.task = worker.name;
-  started.run = id;
+  tell_run(EventKind::kWorkerStarted, worker.name, id, now);
   supervised_.run_started(index, id);
   const Result<RunId> run = runs_.start(plan, std::nullopt, run_id_text(id), now);
   if (run.ok()) return;
-  const FinishedRun never{.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()};
-  Event& event = tell_end(EventKind::kWorkerEnded, worker.name, never, now);
+  Event& event = tell_end(EventKind::kWorkerEnded, worker.name,
+                          {.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()}, now);
   event.delay = supervised_.run_ended(index, event.outcome, Duration::zero(), now, random_);
 }
 
 void Supervisor::Impl::move_lease(Instant now) {
   const auto since_1970 = clock_.wall_now().time_since_epoch();
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_1970).count();
-  const LeaseEffects effects = lease_.advance(now, runs_.of_lease_count() == 0, to_epoch(seconds), random_);
+  // The time of day as a floor for new epochs. A clock before 1970 gives none.
+  const auto floor = static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0));
+  const LeaseEffects effects = lease_.advance(now, runs_.of_lease_count() == 0, floor, random_);
   tell_lease(effects, now);
   apply_lease(effects, now);
   extend_fuse();
@@ -425,8 +428,7 @@ std::vector<TaskStatus> Supervisor::Impl::status() const {
     status.running = tasks_.running(index);
     status.run_count = tasks_.run_count(index);
     status.failure_count = tasks_.failure_count(index);
-    status.why = status.running ? "running for " + approximate_duration(now - runs_.started_at(tasks_.run(index)))
-                                : tasks_.why(index, now);
+    status.why = status.running ? runs_.running_text(tasks_.run(index), now) : tasks_.why(index, now);
   }
   for (std::uint32_t index = 0; index < supervised_.size(); ++index) all.push_back(supervised_status(index, now));
   return all;
@@ -441,7 +443,7 @@ TaskStatus Supervisor::Impl::supervised_status(std::uint32_t index, Instant now)
   status.run_count = supervised_.run_count(index);
   status.failure_count = supervised_.failure_count(index);
   if (status.running) {
-    status.why = "running for " + approximate_duration(now - runs_.started_at(*run));
+    status.why = runs_.running_text(*run, now);
   } else if (!supervised_.scheduled(index)) {
     status.why = registry_.supervised[index].reason;
   } else if (stopping_ || !started_) {

@@ -4,7 +4,7 @@
 // Everything that happens outside is posted to the inbox as an Input; step() takes the inbox and acts on it in one
 // fixed order, whatever the order of arrival:
 //
-//   1. exits and closed channels
+//   1. what workers said of their runs, then exits and closed channels
 //   2. lease replies
 //   3. announcements, last ends, dependencies, requests to stop
 //   4. what the clock has brought    run timeouts, grace periods, drain deadlines, due loops
@@ -61,7 +61,7 @@ struct TaskStatus {
   bool running = false;
   std::uint64_t run_count = 0;
   std::uint64_t failure_count = 0;  // every outcome but ok, skipped and cancelled
-  std::string why;                  // "running for 3.2 s", or one sentence on why it is not running
+  std::string why;  // "running for 3.2 s" and how far it says it is, or one sentence on why it is not running
 };
 
 class Supervisor {

@@ -118,12 +118,15 @@ void TaskTable::run_started(std::uint32_t index, RunId run) {
   ++entries_[index].run_count;
 }
 
-void TaskTable::run_ended(std::uint32_t index, bool failed, Instant now, Random& random) {
+void TaskTable::run_ended(std::uint32_t index, Outcome outcome, const std::string& cause, Instant now, Random& random) {
   Entry& entry = entries_[index];
   entry.loop.run_ended();
-  if (failed) ++entry.failure_count;
+  if (outcome == Outcome::kFailed || outcome == Outcome::kTimedOut || outcome == Outcome::kSpawnFailed)
+    ++entry.failure_count;
+  skips_.erase(index);
+  if (outcome == Outcome::kSkipped) skips_[index] = cause;
   const TaskConfig& task = tasks_[index].config;
-  if (!stopped_) wait(index, now + task.interval + random.up_to(task.jitter));
+  if (!stopped_ && !task.once) wait(index, now + task.interval + random.up_to(task.jitter));
 }
 
 void TaskTable::stop() {
@@ -146,15 +149,23 @@ std::vector<std::uint32_t> TaskTable::take_newly_held() {
 std::string TaskTable::why(std::uint32_t index, Instant now) const {
   const Loop& loop = entries_[index].loop;
   switch (loop.state()) {
-    case Loop::State::kIdle: return tasks_[index].scheduled ? "the scheduler is not running" : tasks_[index].reason;
+    case Loop::State::kIdle:
+      if (!tasks_[index].scheduled) return tasks_[index].reason;
+      if (!tasks_[index].config.once || entries_[index].run_count == 0) return "the scheduler is not running";
+      return "has run, once" + skip_text(index);
     case Loop::State::kWaiting:
-      if (loop.due() > now) return "waits, next run in " + approximate_duration(loop.due() - now);
+      if (loop.due() > now) return "waits, next run in " + approximate_duration(loop.due() - now) + skip_text(index);
       return "due now";
     case Loop::State::kDue: break;
     case Loop::State::kRunning: assert(false);
   }
   const std::string held = hold_reason(index, now);
   return held.empty() ? "due now" : "due for " + approximate_duration(now - loop.due()) + ", but " + held;
+}
+
+std::string TaskTable::skip_text(std::uint32_t index) const {
+  const auto skip = skips_.find(index);
+  return skip == skips_.end() ? "" : "; the last run was skipped: " + skip->second;
 }
 
 std::string TaskTable::hold_reason(std::uint32_t index, Instant now) const {

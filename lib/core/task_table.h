@@ -46,7 +46,8 @@ class TaskTable {
   // REQUIRES: taken from take_startable, not started yet.
   void run_started(std::uint32_t index, RunId run);
   // The run has ended, or could not be started. Begins the next wait.
-  void run_ended(std::uint32_t index, bool failed, Instant now, Random& random);
+  // `cause` of a skipped run is remembered until the next run ends.
+  void run_ended(std::uint32_t index, Outcome outcome, const std::string& cause, Instant now, Random& random);
   // Nothing starts any more.
   void stop();
 
@@ -84,6 +85,7 @@ class TaskTable {
   void postpone(std::uint32_t index, Instant due);
   void place_due(std::uint32_t index);
   ReadyQueue* longest_due();
+  std::string skip_text(std::uint32_t index) const;
 
   const std::vector<PlannedTask>& tasks_;
   const Gates& gates_;
@@ -92,7 +94,8 @@ class TaskTable {
   std::vector<Entry> entries_;
   std::vector<ReadyQueue> ready_;  // by PoolIndex
   std::set<std::uint32_t> held_;
-  std::vector<std::uint32_t> newly_due_;  // since take_newly_held
+  std::vector<std::uint32_t> newly_due_;        // since take_newly_held
+  std::map<std::uint32_t, std::string> skips_;  // few of many tasks have one
   bool stopped_ = false;
 };
 

@@ -14,11 +14,18 @@ std::string milliseconds(Duration duration) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
 }
 
+// "ValueError: no such channel".
+std::string cause_of(const Event& event) {
+  return event.error.empty() ? event.detail : event.error + ": " + event.detail;
+}
+
 Line run_ended(const Event& event) {
   const std::string after = " after " + approximate_duration(event.duration);
   switch (event.outcome) {
     case Outcome::kOk: return {Priority::kInfo, event.task + ": ok" + after};
-    case Outcome::kSkipped: return {Priority::kDebug, event.task + ": skipped, it had nothing to do" + after};
+    case Outcome::kSkipped:
+      return {Priority::kDebug, event.task + ": skipped, it had nothing to do" + after +
+                                    (event.detail.empty() ? "" : ": " + event.detail)};
     case Outcome::kCancelled: return {Priority::kInfo, event.task + ": stopped" + after + ": " + event.detail};
     case Outcome::kTimedOut:
       return {Priority::kError,
@@ -28,7 +35,8 @@ Line run_ended(const Event& event) {
               event.task + ": could not be started: " + event.detail + "; tried again after its interval"};
     case Outcome::kFailed: break;
   }
-  return {Priority::kError, event.task + ": failed" + after + ": " + event.detail + "; runs again after its interval"};
+  return {Priority::kError,
+          event.task + ": failed" + after + ": " + cause_of(event) + "; runs again after its interval"};
 }
 
 Line worker_ended(const Event& event) {
@@ -43,7 +51,7 @@ Line worker_ended(const Event& event) {
     case Outcome::kTimedOut:
     case Outcome::kFailed: break;
   }
-  return {Priority::kError, event.task + ": crashed" + after + " (" + event.detail + ")" + next};
+  return {Priority::kError, event.task + ": crashed" + after + " (" + cause_of(event) + ")" + next};
 }
 
 Line lease_gained(const Event& event) {
@@ -119,6 +127,7 @@ LogRecord log_record(const Event& event, const std::string& run_id_text) {
   }
   if (has_delay(event.kind)) record.fields.emplace_back("DELAY_MS", milliseconds(event.delay));
   if (event.epoch != 0) record.fields.emplace_back("EPOCH", std::to_string(event.epoch));
+  if (!event.error.empty()) record.fields.emplace_back("ERROR", event.error);
   if (!event.detail.empty()) record.fields.emplace_back("REASON", event.detail);
   return record;
 }

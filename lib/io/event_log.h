@@ -9,8 +9,8 @@
 
 namespace stargazer {
 
-// A sentence for a person, and the fields STARGAZER_EVENT, TASK, RUN_ID, OUTCOME, DURATION_MS, DELAY_MS and REASON as
-// far as the event has them. `run_id_text` is "" for an event without a run.
+// A sentence for a person, and the fields STARGAZER_EVENT, TASK, RUN_ID, OUTCOME, DURATION_MS, DELAY_MS, ERROR and
+// REASON as far as the event has them. `run_id_text` is "" for an event without a run.
 LogRecord log_record(const Event& event, const std::string& run_id_text);
 
 // A worker's line: the line itself as message, "NAME: " before it on a terminal only; fields TASK, RUN_ID, STREAM, and

@@ -61,14 +61,6 @@ void end_at_once(const SpawnedProcess& process) {
   waitpid(process.pid, nullptr, 0);
 }
 
-std::string directory_of_this_program() {
-  std::array<char, 4096> path{};
-  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
-  const std::string_view text(path.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
-  const auto slash = text.rfind('/');
-  return std::string(text.substr(0, slash == std::string_view::npos ? 0 : slash));
-}
-
 bool is_program(const std::string& path) {
   struct stat found {};
   return stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) && access(path.c_str(), X_OK) == 0;
@@ -113,6 +105,14 @@ Status probe(const std::string& path, KeeperSetup& setup) {
 }
 
 }  // namespace
+
+std::string directory_of_this_program() {
+  std::array<char, 4096> path{};
+  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
+  const std::string_view text(path.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
+  const auto slash = text.rfind('/');
+  return std::string(text.substr(0, slash == std::string_view::npos ? 0 : slash));
+}
 
 std::vector<std::string> keeper_places() {
   return {directory_of_this_program() + "/" + kKeeperName, STARGAZER_KEEPER_PATH};

@@ -44,7 +44,13 @@ class Watch {
   int fd() const { return fd_.get(); }
   void pause() { uv_poll_stop(&poll_); }
   void resume() {
-    uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* poll, int, int) { static_cast<Watch*>(poll->data)->ready_(); });
+    uv_poll_start(&poll_, UV_READABLE, [](uv_poll_t* poll, int status, int) {
+      auto* watch = static_cast<Watch*>(poll->data);
+      // A socket whose other end was closed with something unread in it is in error, and libuv stops to watch it. What
+      // was written before is still to be read; the error comes after it, and ends the reading.
+      if (status < 0) watch->resume();
+      watch->ready_();
+    });
   }
   // The last call. The callback does not run any more; the object is gone soon.
   void close() {
@@ -95,7 +101,7 @@ class UvWorkerHost::Impl {
   Impl(uv_loop_t* loop, Options options, Callbacks callbacks);
 
   Status spawn(const SpawnRequest& request);
-  void stop(RunId run, StopSignal signal);
+  void stop(RunId run, StopSignal signal, const std::string& why);
   void close_channel(RunId run);
   void extend_fuse(Instant fuse) { kept_.extend(fuse); }
   void answer(RunId run, const std::string& line);
@@ -104,7 +110,8 @@ class UvWorkerHost::Impl {
 
  private:
   Status spawn_native(const SpawnRequest& request, const NativeJob& job);
-  Status spawn_command(const SpawnRequest& request, const CommandJob& job);
+  Status spawn_process_of(const SpawnRequest& request, const std::vector<std::string>& argv,
+                          const std::string& directory);
   std::vector<std::string> environment_of(const SpawnRequest& request) const;
   void watch(Child& child, SpawnedProcess process);
   void on_exit(RunId run);
@@ -156,7 +163,14 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
 
 Status UvWorkerHost::Impl::spawn(const SpawnRequest& request) {
   if (const auto* native = std::get_if<NativeJob>(request.job)) return spawn_native(request, *native);
-  if (const auto* command = std::get_if<CommandJob>(request.job)) return spawn_command(request, *command);
+  if (const auto* command = std::get_if<CommandJob>(request.job)) {
+    return spawn_process_of(request, command->argv, *request.working_directory);
+  }
+  if (std::holds_alternative<PythonJob>(*request.job) && !options_.python_argv.empty()) {
+    const bool own = !request.working_directory->empty();
+    return spawn_process_of(request, options_.python_argv,
+                            own ? *request.working_directory : options_.python_directory);
+  }
   return Error(std::string(kind_of(*request.job)) + " jobs cannot be run by this version");
 }
 
@@ -180,11 +194,11 @@ std::vector<std::string> UvWorkerHost::Impl::environment_of(const SpawnRequest& 
   return worker_environment(added);
 }
 
-Status UvWorkerHost::Impl::spawn_command(const SpawnRequest& request, const CommandJob& job) {
+Status UvWorkerHost::Impl::spawn_process_of(const SpawnRequest& request, const std::vector<std::string>& argv,
+                                            const std::string& directory) {
   const std::vector<std::string> environment = environment_of(request);
-  Result<SpawnedProcess> process = request.fuse == kNever
-                                       ? spawn_process(job.argv, environment, *request.working_directory)
-                                       : kept_.spawn(job.argv, environment, *request.working_directory, request.fuse);
+  Result<SpawnedProcess> process = request.fuse == kNever ? spawn_process(argv, environment, directory)
+                                                          : kept_.spawn(argv, environment, directory, request.fuse);
   if (!process.ok()) return process.error();
   Child& child = children_[request.run];
   child.run = request.run;
@@ -193,6 +207,7 @@ Status UvWorkerHost::Impl::spawn_command(const SpawnRequest& request, const Comm
   child.pid = process->pid;
   leaders_[child.pid] = child.run;
   watch(child, std::move(process).value());
+  answer(child.run, rpc_run(callbacks_.run_params(request)));
   return {};
 }
 
@@ -215,12 +230,13 @@ void UvWorkerHost::Impl::watch(Child& child, SpawnedProcess process) {
   }
 }
 
-void UvWorkerHost::Impl::stop(RunId run, StopSignal signal) {
+void UvWorkerHost::Impl::stop(RunId run, StopSignal signal, const std::string& why) {
   const auto place = children_.find(run);
   if (place == children_.end() || place->second.leader_exited) return;
   if (place->second.native) {
     callbacks_.stop_native(run);
   } else {
+    if (signal == StopSignal::kTerminate) answer(run, rpc_stop(why));
     const int number = signal == StopSignal::kTerminate ? SIGTERM : SIGKILL;
     const pid_t pid = place->second.pid;
     kill(-pid, number);
@@ -413,8 +429,8 @@ UvWorkerHost::~UvWorkerHost() = default;
 Status UvWorkerHost::spawn(const SpawnRequest& request) {
   return impl_->spawn(request);
 }
-void UvWorkerHost::stop(RunId run, StopSignal signal) {
-  impl_->stop(run, signal);
+void UvWorkerHost::stop(RunId run, StopSignal signal, const std::string& why) {
+  impl_->stop(run, signal, why);
 }
 void UvWorkerHost::close_channel(RunId run) {
   impl_->close_channel(run);

@@ -5,6 +5,8 @@
 // handle, for one reason: when the leader of the group exits we can kill what is left of the group while its zombie
 // still keeps the number from being used again, and only then reap it. See docs/decisions/0002-own-spawn.md.
 //
+// On fd 3 each worker is told `run` when it starts and `stop` beside TERM (io/worker_rpc.h). It need not read them.
+//
 // A worker with a fuse is the child of a stargazer-keeper, which leads the group, is what is watched, and ends as the
 // worker did once nothing of it is left.
 //
@@ -16,6 +18,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <uv.h>
 
@@ -42,10 +45,15 @@ class UvWorkerHost final : public WorkerHost {
     std::size_t line_bytes_max = 16384;
     std::string node_id;  // STARGAZER_NODE_ID
     KeeperSetup keeper = {.path = "", .obstacle = "no keeper was looked for", .mode = "", .weakness = ""};
+    // Runs a Python job; the function to call is in the `run` that it reads. Empty = such jobs cannot be run.
+    std::vector<std::string> python_argv;
+    std::string python_directory;  // where it runs unless the job says another
   };
   struct Callbacks {
     std::function<void(Input)> post;
     std::function<void(const OutputLine&)> output;
+    // The parameters of `run`, JSON, for a worker that is being started.
+    std::function<std::string(const SpawnRequest&)> run_params;
     // A line that a worker wrote to its fd 3; `cut` when it was longer than kRpcLineBytesMax (io/worker_rpc.h).
     std::function<void(RunId run, std::string_view line, bool cut)> request;
     // True while lines should stay in the worker's pipe for now; asked before each read.
@@ -62,11 +70,11 @@ class UvWorkerHost final : public WorkerHost {
   ~UvWorkerHost() override;
 
   Status spawn(const SpawnRequest& request) override;
-  void stop(RunId run, StopSignal signal) override;
+  void stop(RunId run, StopSignal signal, const std::string& why) override;
   void close_channel(RunId run) override;
   void extend_fuse(Instant fuse) override;
 
-  // Writes a line to a worker's fd 3; nothing when the worker is gone. One that does not read its answers loses them,
+  // Writes a line to a worker's fd 3; nothing when the worker is gone. One that does not read what it is sent loses it,
   // and its fd 3 is closed for reading.
   void answer(RunId run, const std::string& line);
 

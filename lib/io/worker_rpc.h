@@ -1,17 +1,28 @@
-// What a worker says on its fd 3, and what it is answered: JSON-RPC 2.0, one object a line (DESIGN section 4,
-// https://www.jsonrpc.org/specification). No batches: a worker that wants several things writes several lines.
+// What a worker and the daemon say to each other on fd 3: JSON-RPC 2.0, one object a line (docs/workers.md,
+// https://www.jsonrpc.org/specification). No batches: who wants several things writes several lines.
 //
-//   {"jsonrpc":"2.0","id":1,"method":"lease.verify"}
-//   {"jsonrpc":"2.0","id":1,"result":{"epoch":1795430001}}
+//   daemon  {"jsonrpc":"2.0","id":1,"method":"run","params":{"protocol":1,"task":"report",…}}
+//   worker  {"jsonrpc":"2.0","method":"progress","params":{"done":3,"total":10}}
+//   worker  {"jsonrpc":"2.0","id":1,"method":"lease.verify"}
+//   daemon  {"jsonrpc":"2.0","id":1,"result":{"epoch":1795430001}}
+//   worker  {"jsonrpc":"2.0","id":1,"result":{"status":"ok"}}
+//
+// Each side counts its own ids, so the two above are different things.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
-#include "core/result.h"
+#include "core/event.h"
+#include "io/log.h"
 
 namespace stargazer {
+
+inline constexpr int kRpcProtocol = 1;
 
 // The standard's codes, and ours from -32000 down, one for each thing that a worker would handle differently.
 enum class RpcError : int {
@@ -27,20 +38,79 @@ enum class RpcError : int {
   kTooManyRequests = -32006,
 };
 
+// A request for the lease.
 struct RpcRequest {
   std::string id;  // as JSON; "" for a notification, which is not answered
   std::string method;
   std::vector<std::string> params;  // strings by position; any other kind of parameter is refused
 };
 
+// "log": a line for the journal.
+struct LogNote {
+  static constexpr std::size_t kFieldsMax = 16;
+  static constexpr std::size_t kMessageBytesMax = 16384;  // a longer one is cut, with a mark
+  static constexpr std::size_t kFieldBytesMax = 4096;     // likewise
+  Priority priority = Priority::kInfo;
+  std::string message;
+  std::vector<std::pair<std::string, std::string>> fields;  // names as the journal wants them, none of the daemon's own
+};
+
+// "event": for the event sink (SPEC section 6), which bounds its texts.
+struct EventNote {
+  std::string event_type;  // 1 to 256 bytes
+  std::string source;      // "" = not given
+  std::string phase;
+  std::string status;
+  std::string preview;
+  double duration_ms = -1;  // -1 = not given: since the start of the run
+  std::string payload;      // JSON
+};
+
+// "counter": adds to a sum that is kept for the run.
+struct CounterNote {
+  std::string name;  // [A-Za-z0-9_.-], 1 to 128 of them
+  double value = 1;
+};
+
+// "progress".
+struct ProgressNote {
+  static constexpr std::size_t kMessageBytesMax = 512;
+  double done = 0;
+  double total = 0;
+  std::string message;
+};
+
+// The answer to "run".
+struct RunAnswer {
+  static constexpr std::size_t kMessageBytesMax = 4096;
+  Outcome outcome = Outcome::kOk;  // kOk, kSkipped or kFailed
+  std::string message;
+  std::string error;  // at most 256 bytes
+};
+
+// What is none of these.
+struct RpcRefusal {
+  std::string why;
+  std::string answer;  // a line to send; "" for a notification and for a bad answer, which are not answered
+};
+
+using WorkerSaying = std::variant<RpcRequest, LogNote, EventNote, CounterNote, ProgressNote, RunAnswer, RpcRefusal>;
+
 // Longer lines are refused.
 inline constexpr std::size_t kRpcLineBytesMax = 1UL << 20;
+// So are objects and arrays that lie deeper in each other.
+inline constexpr int kRpcDepthMax = 64;
 
-// Reads one line, whatever its bytes. When it is no request, the error's message is the answer to be sent.
-Result<RpcRequest> parse_rpc(std::string_view line);
+// The id of "run": the only request of the daemon's, so that it can have the same in every run.
+inline constexpr int kRunRequestId = 1;
 
-// Answers, without the newline. `result` is JSON.
+// Reads one line, whatever its bytes. Never fails: what cannot be understood is a refusal.
+WorkerSaying parse_rpc(std::string_view line);
+
+// Lines to send, without the newline. `result` and `params` are JSON.
 std::string rpc_result(const RpcRequest& request, std::string_view result);
 std::string rpc_error(std::string_view id, RpcError code, std::string_view message);
+std::string rpc_run(std::string_view params);
+std::string rpc_stop(std::string_view reason);
 
 }  // namespace stargazer

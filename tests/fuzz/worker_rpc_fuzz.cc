@@ -1,19 +1,74 @@
-// Whatever a worker writes on its fd 3: it is a request, or it is answered with one line of JSON that says why not.
-#include <cstddef>
+// A line that a worker wrote to its fd 3, whatever it is: what is read keeps its limits, and what is sent is one line
+// of JSON.
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
-#include <string_view>
+#include <string>
 
 #include <nlohmann/json.hpp>
 
 #include "io/worker_rpc.h"
 
+namespace {
+
+using namespace stargazer;
+
+// Room for the mark behind a text that was cut.
+constexpr std::size_t kMarkBytesMax = 16;
+
+void must(bool holds) {
+  if (!holds) std::abort();
+}
+
+void must_be_one_line(const std::string& line) {
+  must(line.find('\n') == std::string::npos);
+  must(nlohmann::json::accept(line));
+}
+
+void check(const RpcRequest& request) {
+  must_be_one_line(rpc_error(request.id, RpcError::kUnavailable, request.method));
+  if (!request.id.empty()) must_be_one_line(rpc_result(request, "{}"));
+}
+
+void check(const LogNote& note) {
+  must(note.message.size() <= LogNote::kMessageBytesMax + kMarkBytesMax);
+  must(note.fields.size() <= LogNote::kFieldsMax);
+  for (const auto& [name, value] : note.fields) {
+    must(!name.empty() && name.size() <= 64 && name[0] >= 'A' && name[0] <= 'Z' && !name.starts_with("STARGAZER_"));
+    must(value.size() <= LogNote::kFieldBytesMax + kMarkBytesMax);
+  }
+}
+
+void check(const EventNote& note) {
+  must(!note.event_type.empty());
+  must(nlohmann::json::accept(note.payload));
+}
+
+void check(const CounterNote& note) {
+  must(!note.name.empty() && note.name.size() <= 128);
+  must(note.value - note.value == 0);  // finite
+}
+
+void check(const ProgressNote& note) {
+  must(note.done >= 0 && note.total >= 0);
+  must(note.message.size() <= ProgressNote::kMessageBytesMax + kMarkBytesMax);
+}
+
+void check(const RunAnswer& answer) {
+  must(answer.outcome == Outcome::kOk || answer.outcome == Outcome::kSkipped || answer.outcome == Outcome::kFailed);
+  must(answer.message.size() <= RunAnswer::kMessageBytesMax + kMarkBytesMax);
+}
+
+void check(const RpcRefusal& refusal) {
+  must(!refusal.why.empty());
+  if (!refusal.answer.empty()) must_be_one_line(refusal.answer);
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view line(reinterpret_cast<const char*>(data), size);
-  const auto request = stargazer::parse_rpc(line);
-  const std::string answer = request.ok() ? stargazer::rpc_result(*request, "{}") : request.error().message();
-  if (answer.find('\n') != std::string::npos) std::abort();
-  if (request.ok() && request->id.empty()) return 0;  // a notification, which is not answered
-  if (!nlohmann::json::accept(answer)) std::abort();
+  std::visit([](const auto& saying) { check(saying); }, parse_rpc(line));
+  must_be_one_line(rpc_stop(line));
   return 0;
 }

@@ -13,6 +13,7 @@ TERM_KEY = KEY + ":term"
 WORKER = """
 import json, os, socket, sys
 channel = socket.socket(fileno=int(os.environ["STARGAZER_FD"])).makefile("rw")
+channel.readline()  # `run`
 for question in open(sys.argv[1]):
     method, params = json.loads(question)
     channel.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) + "\\n")

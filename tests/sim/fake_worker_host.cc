@@ -69,10 +69,21 @@ Status FakeWorkerHost::spawn(const SpawnRequest& request) {
 }
 
 void FakeWorkerHost::start_life(const ChildPointer& child) {
+  if (child->plan.progress) say(child, *child->plan.progress, Duration::zero());
+  if (child->plan.reports && child->plan.runs_for) say(child, *child->plan.reports, *child->plan.runs_for);
   if (child->plan.runs_for) die_after(child, *child->plan.runs_for, child->plan.status);
   if (child->plan.channel_after_start) close_after(child, *child->plan.channel_after_start);
   if (child->kept()) arm(child);
   if (child->epoch != 0 && child->plan.writes_every) write_on(child);
+}
+
+// On its fd 3, while it lives.
+template <typename Saying>
+void FakeWorkerHost::say(const ChildPointer& child, Saying saying, Duration delay) {
+  saying.run = child->run;
+  clock_.after(delay, [this, child, saying] {
+    if (child->alive && !child->orphan && child->channel_open) post_(saying);
+  });
 }
 
 void FakeWorkerHost::arm(const ChildPointer& child) {
@@ -92,7 +103,7 @@ void FakeWorkerHost::write_on(const ChildPointer& child) {
   });
 }
 
-void FakeWorkerHost::stop(RunId run, StopSignal signal) {
+void FakeWorkerHost::stop(RunId run, StopSignal signal, const std::string& why) {
   checker_.signalled(run, signal, clock_.now());
   const auto found = children_.find(run);
   if (found == children_.end()) return;
@@ -104,6 +115,9 @@ void FakeWorkerHost::stop(RunId run, StopSignal signal) {
   if (!child->alive) return;
   world_.tell(checker_.who(),
               [&] { return "signal " + child->name + (signal == StopSignal::kKill ? " KILL" : " TERM"); });
+  if (signal == StopSignal::kTerminate && child->plan.reports) {
+    world_.tell(checker_.who(), [&] { return "stop " + child->name + " reason=\"" + why + "\""; });
+  }
   if (signal == StopSignal::kKill) {
     if (world_.broken.mutant != Mutant::kImmortal)
       die_after(child, child->plan.dies_of_kill_after, {.signal = SIGKILL});

@@ -29,6 +29,8 @@ struct ChildPlan {
   Duration report_delay{};                                        // from its death to Exited
   std::optional<Duration> channel_after_exit = Duration::zero();  // none: held open until it is given up
   std::optional<Duration> channel_after_start;                    // closes the channel while it runs
+  std::optional<RunReported> reports;                             // right before it exits of itself
+  std::optional<ProgressReported> progress;                       // right after its start
   std::optional<Duration> writes_every;                           // to the store, through the fence, if it has an epoch
 };
 
@@ -45,7 +47,7 @@ class FakeWorkerHost final : public WorkerHost {
   FakeWorkerHost(World& world, FakeClock& clock, NodeChecker& checker, Planner planner, Post post, Write write);
 
   Status spawn(const SpawnRequest& request) override;
-  void stop(RunId run, StopSignal signal) override;
+  void stop(RunId run, StopSignal signal, const std::string& why) override;
   void close_channel(RunId run) override;
   void extend_fuse(Instant fuse) override;
 
@@ -79,6 +81,8 @@ class FakeWorkerHost final : public WorkerHost {
   using ChildPointer = std::shared_ptr<Child>;
 
   void start_life(const ChildPointer& child);
+  template <typename Saying>
+  void say(const ChildPointer& child, Saying saying, Duration delay);
   void arm(const ChildPointer& child);
   void write_on(const ChildPointer& child);
   void die_after(const ChildPointer& child, Duration delay, ExitStatus status);

@@ -173,6 +173,10 @@ void NodeChecker::takes(const Input& input, Instant now) {
   took_input_ = true;
   if (const auto* exited = std::get_if<Exited>(&input)) note_exit(*exited, now);
   if (const auto* closed = std::get_if<ChannelClosed>(&input)) note_closed(closed->run, now);
+  if (const auto* reported = std::get_if<RunReported>(&input)) {
+    if (const auto run = runs_.find(reported->run); run != runs_.end() && !run->second.reported)
+      run->second.reported = reported->outcome;
+  }
   if (const auto* reply = std::get_if<LeaseReply>(&input)) note_reply(*reply, now);
   if (const auto* changed = std::get_if<DependencyChanged>(&input)) {
     reachable_[static_cast<std::size_t>(changed->dependency)] = changed->reachable;

@@ -84,6 +84,7 @@ class NodeChecker {
     std::optional<Instant> term_at;
     std::optional<Instant> kill_at;
     std::optional<ExitStatus> status;  // once Exited was taken
+    std::optional<Outcome> reported;   // the first one that the worker said
     Instant exit_at{};
     bool closed = false;
     bool given_up = false;
@@ -110,6 +111,7 @@ class NodeChecker {
 
   void check_event(const Event& event);
   void check_outcome(const RunWatch& run, const Event& event);
+  static Outcome expected_outcome(const Subject& subject, const RunWatch& run);
   void check_stopped(const Supervisor& supervisor);
   void check_status(const Supervisor& supervisor);
   bool has_runs_of_lease() const;

@@ -62,6 +62,14 @@ void NodeChecker::check_event(const Event& event) {
   runs_.erase(found);
 }
 
+// A Python job's result decides, and without one it has failed; a command's exit code does.
+Outcome NodeChecker::expected_outcome(const Subject& subject, const RunWatch& run) {
+  if (subject.task != nullptr && std::holds_alternative<PythonJob>(subject.task->job))
+    return run.reported.value_or(Outcome::kFailed);
+  if (run.status->signal == 0 && run.status->code == 0) return Outcome::kOk;
+  return run.status->signal == 0 && run.status->code == 77 ? Outcome::kSkipped : Outcome::kFailed;
+}
+
 void NodeChecker::check_outcome(const RunWatch& run, const Event& event) {
   const Subject& subject = subjects_[run.subject];
   bool right = false;
@@ -70,11 +78,7 @@ void NodeChecker::check_outcome(const RunWatch& run, const Event& event) {
   } else if (run.burnt) {
     right = event.outcome == Outcome::kCancelled;
   } else if (!run.signalled()) {
-    const bool by_signal = run.status->signal != 0;
-    const Outcome expected = by_signal || (run.status->code != 0 && run.status->code != 77) ? Outcome::kFailed
-                             : run.status->code == 77                                       ? Outcome::kSkipped
-                                                                                            : Outcome::kOk;
-    right = event.outcome == expected;
+    right = event.outcome == expected_outcome(subject, run);
   } else if (event.outcome == Outcome::kTimedOut) {
     const Instant first = run.term_at ? *run.term_at : *run.kill_at;
     right = subject.timeout > Duration::zero() && first >= run.started + subject.timeout;

@@ -104,6 +104,7 @@ void Story::define_task(StoryLine& line) {
     task.dependencies.insert(*dependency);
   }
   task.job = CommandJob{{task.name}};
+  if (line.text("job") == "python") task.job = PythonJob{"story:" + task.name};
   plans_[task.name];
   config_.tasks.push_back(std::move(task));
 }
@@ -131,7 +132,22 @@ void Story::plan_child(StoryLine& line) {
   plan.channel_after_exit = line.duration_unless("output", "held", Duration::zero());
   plan.writes_every = line.duration_unless("writes", "", Duration::zero());
   if (plan.writes_every == Duration::zero()) plan.writes_every.reset();
+  plan_sayings(line, plan);
   plans_[name] = plan;
+}
+
+// What the child says on its fd 3.
+void Story::plan_sayings(StoryLine& line, ChildPlan& plan) {
+  const std::string reports = line.text("reports");
+  const std::string says = line.text("says");
+  if (!reports.empty() && reports != "ok" && reports != "skipped" && reports != "failed")
+    line.fail("no such result: " + reports);
+  if (!reports.empty()) {
+    const Outcome outcome = reports == "ok" ? Outcome::kOk : reports == "failed" ? Outcome::kFailed : Outcome::kSkipped;
+    plan.reports = RunReported{{}, outcome, says, line.text("error")};
+  }
+  const auto total = static_cast<double>(line.number("progress", 0));
+  if (total > 0) plan.progress = ProgressReported{{}, 1, total, ""};
 }
 
 void Story::show(StoryLine& line) {

@@ -35,6 +35,7 @@ class Story {
   void define_task(StoryLine& line);
   void define_worker(StoryLine& line);
   void plan_child(StoryLine& line);
+  static void plan_sayings(StoryLine& line, ChildPlan& plan);
   void show(StoryLine& line);
   void start(StoryLine& line);
   void run(StoryLine& line);

@@ -36,7 +36,7 @@ TEST_CASE("each single mistake is one line with its place, key, cause and what i
       {"[lease]\nttl = 1\nheartbaet = 1\n",
        "a.toml:3:1: lease.heartbaet: is not a known key; did you mean \"heartbeat\"?"},
       {"[schedular]\n", "a.toml:1:2: schedular: is not a known table; did you mean \"scheduler\"?"},
-      {"[python]\nzzzzzzzz = 1\n", "python.zzzzzzzz: is not a known key; allowed are interpreter, root"},
+      {"[python]\nzzzzzzzz = 1\n", "python.zzzzzzzz: is not a known key; allowed are interpreter, root, providers"},
       {"lease = 3\n", "a.toml:1:1: lease: is an integer, allowed is a table"},
       {"[scheduler]\nmax_concurrent_runs = \"4\"\n", "is a string, allowed is an integer from 1 to 10000"},
       {"[scheduler]\nmax_concurrent_runs = 4.0\n", "is a float, allowed is an integer"},

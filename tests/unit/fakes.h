@@ -70,14 +70,18 @@ class FakeWorkerHost : public WorkerHost {
     record("spawn " + request.name, request.run);
     return {};
   }
-  void stop(RunId run, StopSignal signal) override { record(signal == StopSignal::kKill ? "KILL" : "TERM", run); }
+  void stop(RunId run, StopSignal signal, const std::string& why) override {
+    last_why = why;
+    record(signal == StopSignal::kKill ? "KILL" : "TERM", run);
+  }
   void close_channel(RunId run) override { record("close", run); }
   void extend_fuse(Instant when) override { fuse = when; }
 
   // "spawn NAME 1", "TERM 1", "KILL 1", "close 1" since the last call, in order.
   std::vector<std::string> take_calls() { return std::exchange(calls_, {}); }
 
-  std::string refusal;  // unless empty: no worker can be started, for this cause
+  std::string last_why;  // of stop
+  std::string refusal;   // unless empty: no worker can be started, for this cause
   std::vector<SpawnRequest> spawned;
   Instant fuse = kNever;  // as it was last moved
 

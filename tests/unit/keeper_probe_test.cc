@@ -23,7 +23,7 @@ TEST_CASE("nothing is left in the directory for control groups, whoever ends", "
                            "time.sleep(1000)"));
   fixture.run_until([&] { return !fixture.told[worker].lines.empty(); });
   CHECK(cgroup.groups().size() == 1);
-  fixture.host->stop(worker, StopSignal::kKill);
+  fixture.host->stop(worker, StopSignal::kKill, "why");
   fixture.finish(worker);
   fixture.run_to_end({"true"});
   // One whose keeper was killed together with a daemon is ended by the next probe, and removed by one after its death.

@@ -148,7 +148,7 @@ TEST_CASE("a kept worker has its descriptors, signals and epoch, and nothing of 
     // Those of a keeper that runs do not reach another worker either.
     const RunId other = fixture.start({"sleep", "1000"});
     CHECK(fixture.run_to_end(shell("ls /proc/$$/fd; true")).text() == "0\n1\n2\n3\n");
-    fixture.host->stop(other, StopSignal::kKill);
+    fixture.host->stop(other, StopSignal::kKill, "why");
     CHECK(fixture.finish(other).status.signal == SIGKILL);
   }
 }
@@ -177,7 +177,7 @@ TEST_CASE("a fuse that is extended does not burn at its old time", "[keeper]") {
   for (const std::string& mode : modes.all) {
     INFO(mode);
     KeptFixture fixture(mode);
-    const RunId run = fixture.start(shell("echo up; read line <&3; exit 5"));
+    const RunId run = fixture.start(shell("echo up; cat <&3 >/dev/null; exit 5"));
     fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
     const Instant old = boot_now() + kShort;
     fixture.host->extend_fuse(old);
@@ -246,7 +246,7 @@ TEST_CASE("TERM reaches the worker wherever it is, and not its keeper", "[keeper
                                "again = signal.sigtimedwait([signal.SIGTERM], 0.2)\n"
                                "os._exit(3 if again is None else 4)"));
       fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
-      fixture.host->stop(run, StopSignal::kTerminate);
+      fixture.host->stop(run, StopSignal::kTerminate, "why");
       CHECK(fixture.finish(run).status.code == 3);
       CHECK(fixture.told[run].text() == "ready\nleaving\n");
     }
@@ -262,7 +262,7 @@ TEST_CASE("KILL ends a kept worker with everything, even when its keeper is stop
       const LifeSign sign;
       const RunId run = start_tree(fixture, sign);
       if (stopped) kill(fixture.keeper(), SIGSTOP);
-      fixture.host->stop(run, StopSignal::kKill);
+      fixture.host->stop(run, StopSignal::kKill, "why");
       CHECK(fixture.finish(run).status.signal == SIGKILL);
       fixture.run_until([&] { return sign.all_dead(); });
     }

@@ -27,6 +27,7 @@ RunPlan plan_of(RunOwner owner = RunOwner::kTask, std::uint32_t owner_index = 0)
           .job = &kJob,
           .environment = &kEnvironment,
           .working_directory = &kDirectory,
+          .arguments = {},
           .timeout = Duration::zero(),
           .stop_grace = 10s,
           .of_lease = false};
@@ -314,4 +315,75 @@ TEST_CASE("what is left is named, at most ten of it", "[runs]") {
   CHECK(bench.runs.names() == "job (run 1), job (run 2)");
   for (int i = 0; i < 10; ++i) bench.start();
   CHECK(bench.runs.names().ends_with("job (run 10), …"));
+}
+
+TEST_CASE("what a Python job reports decides its outcome, whatever its exit code", "[runs]") {
+  const Job job = PythonJob{"module:function"};
+  RunPlan plan = plan_of();
+  plan.job = &job;
+  Bench bench;
+  const auto end = [&](const RunReported& reported, ExitStatus status) {
+    const RunId run = bench.start(plan);
+    RunReported of_run = reported;
+    of_run.run = run;
+    bench.runs.on_reported(of_run);
+    bench.runs.on_reported({run, Outcome::kOk, "a second one", ""});
+    return bench.finish(run, status, 1s);
+  };
+  CHECK(end({{}, Outcome::kOk, "", ""}, {1, 0}).outcome == Outcome::kOk);
+  const FinishedRun skipped = end({{}, Outcome::kSkipped, "no module", ""}, {77, 0});
+  CHECK(skipped.outcome == Outcome::kSkipped);
+  CHECK(skipped.cause == "no module");
+  const FinishedRun failed = end({{}, Outcome::kFailed, "no channel", "ValueError"}, {0, 0});
+  CHECK(failed.outcome == Outcome::kFailed);
+  CHECK(failed.cause == "no channel");
+  CHECK(failed.error == "ValueError");
+}
+
+TEST_CASE("a Python job that reports nothing has failed, even with exit code 0", "[runs]") {
+  const Job job = PythonJob{"module:function"};
+  RunPlan plan = plan_of();
+  plan.job = &job;
+  Bench bench;
+  const FinishedRun silent = bench.finish(bench.start(plan), {0, 0}, 1s);
+  CHECK(silent.outcome == Outcome::kFailed);
+  CHECK(silent.cause == "it ended without a result: exit code 0");
+}
+
+TEST_CASE("a command's exit code decides; what it reports tells why", "[runs]") {
+  Bench bench;
+  const RunId good = bench.start();
+  bench.runs.on_reported({good, Outcome::kFailed, "not so", "Error"});
+  CHECK(bench.finish(good, {0, 0}, 1s).outcome == Outcome::kOk);
+  const RunId bad = bench.start();
+  bench.runs.on_reported({bad, Outcome::kFailed, "no channel", "ValueError"});
+  const FinishedRun failed = bench.finish(bad, {3, 0}, 1s);
+  CHECK(failed.outcome == Outcome::kFailed);
+  CHECK(failed.cause == "no channel");
+  CHECK(failed.error == "ValueError");
+}
+
+TEST_CASE("a run that was stopped stays so, whatever it reports, and is told why", "[runs]") {
+  const Job job = PythonJob{"module:function"};
+  RunPlan plan = plan_with_timeout(5s);
+  plan.job = &job;
+  Bench bench;
+  const RunId run = bench.start(plan);
+  bench.pass_until(5s);
+  CHECK(bench.host.last_why == "its timeout has passed");
+  bench.runs.on_reported({run, Outcome::kOk, "", ""});
+  CHECK(bench.finish(run, {0, 0}, 6s).outcome == Outcome::kTimedOut);
+  const RunId other = bench.start();
+  bench.runs.cancel(other, "the scheduler is stopping", at(7s));
+  CHECK(bench.host.last_why == "the scheduler is stopping");
+}
+
+TEST_CASE("the last progress of a run is kept", "[runs]") {
+  Bench bench;
+  const RunId run = bench.start();
+  CHECK(bench.runs.running_text(run, at(2s)) == "running for 2 s");
+  bench.runs.on_progress({run, 3, 0, ""});
+  CHECK(bench.runs.running_text(run, at(2s)) == "running for 2 s, 3");
+  bench.runs.on_progress({run, 40, 100, "reading"});
+  CHECK(bench.runs.running_text(run, at(2s)) == "running for 2 s, 40 of 100: reading");
 }

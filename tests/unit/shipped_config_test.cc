@@ -109,8 +109,17 @@ TEST_CASE("the catalogue holds the sixteen tasks with their numbers", "[shipped_
   }
 }
 
+TEST_CASE("the catalogue holds the backfill, once, apart from the periodic tasks", "[shipped_config]") {
+  const nlohmann::json startup = report_of(everything_on())["startup"];
+  REQUIRE(startup.size() == 1);
+  CHECK(startup[0]["name"] == "startup_channel_backfill");
+  CHECK(startup[0]["scheduled"] == true);
+  CHECK(contains(check_report_text({}, build_registry(everything_on(), no_obstacle)),
+                 "\ntask startup_channel_backfill: once on the leader, for 30m at most: python "));
+}
+
 TEST_CASE("the catalogue holds both supervised workers", "[shipped_config]") {
-  const nlohmann::json workers = report_of(shipped())["supervised"];
+  const nlohmann::json workers = report_of(everything_on())["supervised"];
   REQUIRE(workers.size() == 2);
   CHECK(workers[0]["name"] == "limbic_dedup_worker");
   CHECK(workers[0]["opt_out"] == "ka_dedup_enabled");
@@ -139,7 +148,7 @@ TEST_CASE("both spellings of the consolidation service name the same tasks", "[s
       config_of(read_config({{"tasks.toml", text_of_file(kFolder + "tasks.toml"), ConfigFormat::kToml},
                              {"main.toml", "[tasks.kg_decay]\ninterval = 1\n[tasks.kg_consolidation]\ninterval = 2\n",
                               ConfigFormat::kToml}}));
-  CHECK(config.tasks.size() == kCatalogue.size());
+  CHECK(config.tasks.size() == kCatalogue.size() + 1);  // and the backfill
   CHECK(config.tasks[5].interval == std::chrono::seconds(1));
   CHECK(config.tasks[4].interval == std::chrono::seconds(2));
 }
@@ -174,12 +183,15 @@ TEST_CASE("the report for a person says what each task will do, or why it will n
   CHECK(text.find("scheduled 5 of 16 tasks: scheduled_prompt_tick, scheduled_prompt_cleanup, channel_summarization, "
                   "journal_stream, gemini_key_probe\n") == 0);
   CHECK(contains(text,
-                 "\ntask scheduled_prompt_tick: every 1m after 10s on the leader, in pool llm, for 1h at most: "
+                 "\ntask scheduled_prompt_tick: every 1m after 10s on the leader, in pool llm, for 10m at most: "
                  "python tools.scheduled_prompt:tick_scheduled_prompts\n"));
   CHECK(contains(text, "\ntask kg_decay_task: not scheduled: requires kg, which is not configured\n"));
   CHECK(contains(text, "\ntask journal_stream: every 10s after 5s on every node: native journal_feed\n"));
-  CHECK(contains(text, "\nsupervised limbic_org_worker: always on the leader: python "));
-  CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 16 + 2);
+  CHECK(contains(text, "\nsupervised limbic_org_worker: not started: requires kg and openrouter, which are not"));
+  CHECK(contains(check_report_text(config, build_registry(everything_on(), no_obstacle)),
+                 "\nsupervised limbic_org_worker: always on the leader: python "));
+  CHECK(contains(text, "\ntask startup_channel_backfill: not scheduled: requires bot_runner, which is not configured"));
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1 + 17 + 2);
 }
 
 TEST_CASE("the report of a job names its kind and keys", "[shipped_config]") {

@@ -331,3 +331,40 @@ TEST_CASE("a run id names one run in all starts and nodes", "[supervisor]") {
   TestNode node(with_tasks({task_config("a")}));
   CHECK(node.supervisor->run_id_text({7}) == "n-7");
 }
+
+TEST_CASE("a task that runs once does not come back, and says so", "[supervisor]") {
+  TaskConfig once = task_config("a");
+  once.once = true;
+  TestNode node(with_tasks({once}));
+  node.start();
+  CHECK(node.why() == "running for 0 ms");
+  node.end(1);
+  node.run_until(10 * once.interval);
+  CHECK(node.supervisor->status()[0].run_count == 1);
+  CHECK(node.why() == "has run, once");
+}
+
+TEST_CASE("why the last run was skipped stays visible until the next one", "[supervisor]") {
+  TestNode node(with_tasks({task_config("a")}));
+  node.start();
+  node.end(1, kSkipped);
+  CHECK(node.why() == "waits, next run in 60 s; the last run was skipped: exit code 77");
+  node.run_until(60s);
+  node.end(2);
+  CHECK(node.why() == "waits, next run in 60 s");
+}
+
+TEST_CASE("what a worker reports and how far it is go through the inbox", "[supervisor]") {
+  TaskConfig task = task_config("a");
+  task.job = PythonJob{"module:function"};
+  TestNode node(with_tasks({task}));
+  node.start();
+  node.post(ProgressReported{{1}, 1, 2, "half"});
+  node.step();
+  CHECK(node.why() == "running for 0 ms, 1 of 2: half");
+  node.forget();
+  node.post_end(1);
+  node.post(RunReported{{1}, Outcome::kFailed, "no", "ValueError"});
+  node.step();
+  CHECK(node.take_lines() == Lines{"run_ended a 1 failed: no"});
+}

@@ -73,7 +73,7 @@ class Bench {
   }
   void end(std::uint32_t index, Duration now, bool failed = false) {
     permits_.erase(index);
-    table.run_ended(index, failed, at(now), random);
+    table.run_ended(index, failed ? Outcome::kFailed : Outcome::kOk, "", at(now), random);
   }
 
   const std::vector<PlannedTask> tasks;

@@ -109,7 +109,7 @@ TEST_CASE("a run that is killed while its output is held back ends in order", "[
   fixture.congested = [&] { return ++asked > 0; };
   const RunId run = fixture.start({"yes"});
   fixture.run_until([&] { return asked >= 3; });
-  fixture.host->stop(run, StopSignal::kKill);
+  fixture.host->stop(run, StopSignal::kKill, "why");
   fixture.run_until([&] { return fixture.told[run].exited_count == 1; });
   CHECK(fixture.told[run].closed_count == 0);
   fixture.host->close_channel(run);
@@ -140,7 +140,7 @@ TEST_CASE("a worker that closes its streams early is told as closed before it is
   fixture.run_until([&] { return fixture.told[run].closed_count == 1; });
   CHECK(fixture.told[run].exited_count == 0);
   fixture.host->close_channel(run);
-  fixture.host->stop(run, StopSignal::kTerminate);
+  fixture.host->stop(run, StopSignal::kTerminate, "why");
   CHECK(fixture.finish(run).status.signal == SIGTERM);
   CHECK(fixture.told[run].closed_count == 1);
 }

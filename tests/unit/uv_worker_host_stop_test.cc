@@ -24,7 +24,7 @@ TEST_CASE("stop sends TERM, which a worker may answer in its own way", "[uv_work
   const RunId run =
       fixture.start(python(std::string(kAwaitTerm) + "say('ready'); await_term(); say('leaving'); os._exit(3)"));
   fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
-  fixture.host->stop(run, StopSignal::kTerminate);
+  fixture.host->stop(run, StopSignal::kTerminate, "why");
   const Told& told = fixture.finish(run);
   CHECK(told.status.code == 3);
   CHECK(told.text() == "ready\nleaving\n");
@@ -37,9 +37,9 @@ TEST_CASE("a worker that ignores TERM ends by KILL", "[uv_worker_host]") {
     fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
     return children_of_this_process().at(0);
   }();
-  fixture.host->stop(run, StopSignal::kTerminate);
+  fixture.host->stop(run, StopSignal::kTerminate, "why");
   CHECK(runs(sleeper));
-  fixture.host->stop(run, StopSignal::kKill);
+  fixture.host->stop(run, StopSignal::kKill, "why");
   CHECK(fixture.finish(run).status.signal == SIGKILL);
   CHECK(gone(sleeper));
 }
@@ -48,7 +48,7 @@ TEST_CASE("a stopped worker can be killed", "[uv_worker_host]") {
   WorkerHostFixture fixture;
   const RunId run = fixture.start(shell("echo ready; kill -STOP $$"));
   fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
-  fixture.host->stop(run, StopSignal::kKill);
+  fixture.host->stop(run, StopSignal::kKill, "why");
   CHECK(fixture.finish(run).status.signal == SIGKILL);
 }
 
@@ -57,8 +57,8 @@ TEST_CASE("to stop a run that is over or unknown does nothing", "[uv_worker_host
   const RunId run = fixture.start({"true"});
   fixture.finish(run);
   for (const RunId other : {run, RunId{1000}}) {
-    fixture.host->stop(other, StopSignal::kTerminate);
-    fixture.host->stop(other, StopSignal::kKill);
+    fixture.host->stop(other, StopSignal::kTerminate, "why");
+    fixture.host->stop(other, StopSignal::kKill, "why");
     fixture.host->close_channel(other);
   }
   CHECK(fixture.told.size() == 1);
@@ -83,7 +83,7 @@ TEST_CASE("TERM reaches every member of the group", "[uv_worker_host]") {
                                                                    "if child: os.waitpid(child, 0)\n"
                                                                    "say('leaving')"));
   fixture.run_until([&] { return fixture.told[run].lines.size() == 2; });
-  fixture.host->stop(run, StopSignal::kTerminate);
+  fixture.host->stop(run, StopSignal::kTerminate, "why");
   CHECK(fixture.finish(run).text() == "up\nup\nleaving\nleaving\n");
 }
 
@@ -96,7 +96,7 @@ TEST_CASE("a process that left the group lives as long as its run and not longer
   fixture.run_to_end({"true"});
   CHECK(runs(detached));
   CHECK(fixture.orphans_killed == 0);
-  fixture.host->stop(run, StopSignal::kKill);
+  fixture.host->stop(run, StopSignal::kKill, "why");
   fixture.finish(run);
   fixture.run_until([&] { return gone(detached); });
   CHECK(fixture.orphans_killed == 1);
@@ -124,7 +124,7 @@ time.sleep(1000)
   }
   CHECK(fixture.orphans_killed == 5);
   CHECK(fixture.told[other].exited_count == 0);
-  fixture.host->stop(other, StopSignal::kKill);
+  fixture.host->stop(other, StopSignal::kKill, "why");
   fixture.finish(other);
 }
 
@@ -136,7 +136,7 @@ TEST_CASE("a process that hides its run is killed when no run is left", "[uv_wor
   const pid_t hidden = fixture.told_pid(run);
   fixture.finish(run);
   CHECK(runs(hidden));
-  fixture.host->stop(other, StopSignal::kKill);
+  fixture.host->stop(other, StopSignal::kKill, "why");
   fixture.finish(other);
   fixture.run_until([&] { return gone(hidden); });
   CHECK(fixture.orphans_killed == 1);
@@ -169,7 +169,7 @@ TEST_CASE("output that a descendant holds open is given up by close_channel", "[
   CHECK(fixture.told[run].closed_count == 1);
   CHECK(fixture.told[run].status.code == 6);
   CHECK(fixture.told[run].lines.back().text == "unfinished");
-  fixture.host->stop(other, StopSignal::kKill);
+  fixture.host->stop(other, StopSignal::kKill, "why");
   fixture.finish(other);
   fixture.run_until([&] { return gone(holder); });
 }
@@ -182,7 +182,7 @@ TEST_CASE("a worker that moved into the daemon's process group is stopped all th
       fixture.start(python("import os, time\nos.setpgid(0, os.getpgid(os.getppid()))\nos.write(1, b'moved\\n')\n"
                            "time.sleep(1000)"));
   fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
-  fixture.host->stop(run, signal);
+  fixture.host->stop(run, signal, "why");
   CHECK(fixture.finish(run).status.signal == number);
 }
 
@@ -193,7 +193,7 @@ TEST_CASE("a worker that moved into another worker's group yields its own exit",
   const RunId guest = fixture.start(python("import os, time\nos.setpgid(0, " + std::to_string(group) +
                                            ")\nos.write(1, b'moved\\n')\ntime.sleep(1000)"));
   fixture.run_until([&] { return !fixture.told[guest].lines.empty(); });
-  fixture.host->stop(host, StopSignal::kKill);
+  fixture.host->stop(host, StopSignal::kKill, "why");
   CHECK(fixture.finish(host).status.signal == SIGKILL);
   CHECK(fixture.finish(guest).status.signal == SIGKILL);
   CHECK(fixture.told[guest].exited_count == 1);
@@ -206,7 +206,7 @@ TEST_CASE("many workers that end at once all yield one exit and one close each",
     all.push_back(fixture.start(shell("echo out; echo err >&2; exec 3>&-; exec sleep 1000")));
   }
   for (const RunId run : all) fixture.run_until([&] { return fixture.told[run].lines.size() == 2; });
-  for (const RunId run : all) fixture.host->stop(run, StopSignal::kKill);
+  for (const RunId run : all) fixture.host->stop(run, StopSignal::kKill, "why");
   for (const RunId run : all) {
     const Told& told = fixture.finish(run);
     CHECK(told.status.signal == SIGKILL);

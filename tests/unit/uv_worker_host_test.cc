@@ -167,7 +167,7 @@ TEST_CASE("no descriptor of another worker reaches a worker", "[uv_worker_host]"
   WorkerHostFixture fixture;
   const RunId first = fixture.start({"sleep", "1000"});
   CHECK(fixture.run_to_end(shell("ls /proc/$$/fd; true")).lines.size() == 4);
-  fixture.host->stop(first, StopSignal::kKill);
+  fixture.host->stop(first, StopSignal::kKill, "why");
   CHECK(fixture.finish(first).status.signal == SIGKILL);
 }
 
@@ -198,9 +198,37 @@ TEST_CASE("a worker leads a process group of its own", "[uv_worker_host]") {
 TEST_CASE("a line on fd 3 is told, and an answer comes back on it", "[uv_worker_host]") {
   WorkerHostFixture fixture;
   fixture.on_request = [&](const ToldRequest& request) { fixture.host->answer(request.run, "got " + request.line); };
-  CHECK(fixture.run_to_end(shell("echo one >&3; read answer <&3; echo \"$answer\"")).text() == "got one\n");
+  CHECK(fixture.run_to_end(shell("read run <&3; echo one >&3; read answer <&3; echo \"$answer\"")).text() ==
+        "got one\n");
   REQUIRE(fixture.requests.size() == 1);
   CHECK_FALSE(fixture.requests[0].cut);
+}
+
+TEST_CASE("a worker is first told what to run, and beside TERM why it is to stop", "[uv_worker_host]") {
+  WorkerHostFixture fixture;
+  const RunId run =
+      fixture.start(shell("trap '' TERM; read -r run <&3; echo \"$run\"; read -r stop <&3; echo \"$stop\""));
+  fixture.run_until([&] { return fixture.told[run].lines.size() == 1; });
+  fixture.host->stop(run, StopSignal::kTerminate, "its timeout has passed");
+  fixture.finish(run);
+  CHECK(fixture.told[run].text() ==
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"run\",\"params\":{\"task\":\"task-1\"}}\n"
+        "{\"jsonrpc\":\"2.0\",\"method\":\"stop\",\"params\":{\"reason\":\"its timeout has passed\"}}\n");
+}
+
+TEST_CASE("all that a worker wrote is read, though it leaves with something unread", "[uv_worker_host]") {
+  WorkerHostFixture fixture;
+  fixture.run_to_end(shell("yes line | head -n 20000 >&3"));
+  CHECK(fixture.requests.size() == 20'000);
+}
+
+TEST_CASE("a Python job runs by the given program, in the given folder unless it has its own", "[uv_worker_host]") {
+  WorkerHostFixture fixture(16384, {}, {"/bin/sh", "-c", "pwd"}, "/usr");
+  REQUIRE(fixture.try_start(RunId{1}, PythonJob{"module:function"}).ok());
+  CHECK(fixture.finish(RunId{1}).text() == "/usr\n");
+  fixture.working_directory = "/tmp";
+  REQUIRE(fixture.try_start(RunId{2}, PythonJob{"module:function"}).ok());
+  CHECK(fixture.finish(RunId{2}).text() == "/tmp\n");
 }
 
 TEST_CASE("what a worker writes to fd 3 does no harm", "[uv_worker_host]") {
@@ -270,7 +298,7 @@ TEST_CASE("a native job is started, stopped and ended through the callbacks", "[
   CHECK(fixture.try_start(RunId{7}, NativeJob{"unknown"}).error().message() == "there is no native job unknown");
   REQUIRE(fixture.try_start(RunId{8}, NativeJob{"known"}).ok());
   REQUIRE(fixture.try_start(RunId{9}, NativeJob{"known"}).ok());
-  fixture.host->stop(RunId{8}, StopSignal::kTerminate);
+  fixture.host->stop(RunId{8}, StopSignal::kTerminate, "why");
   fixture.host->close_channel(RunId{8});
   CHECK(fixture.native_stopped == std::vector{RunId{8}});
   fixture.host->native_ended(RunId{8}, {});
@@ -280,6 +308,6 @@ TEST_CASE("a native job is started, stopped and ended through the callbacks", "[
   CHECK(fixture.told[RunId{9}].status.code == 1);
   CHECK(fixture.told[RunId{9}].detail == "the disk is gone");
   for (const RunId run : {RunId{8}, RunId{9}}) CHECK(fixture.told[run].over());
-  fixture.host->stop(RunId{8}, StopSignal::kKill);
+  fixture.host->stop(RunId{8}, StopSignal::kKill, "why");
   CHECK(fixture.native_stopped.size() == 1);
 }

@@ -88,7 +88,9 @@ inline std::vector<std::string> python(const std::string& program) {
 
 class WorkerHostFixture {
  public:
-  explicit WorkerHostFixture(std::size_t line_bytes_max = 16384, KeeperSetup keeper = {}) {
+  explicit WorkerHostFixture(std::size_t line_bytes_max = 16384, KeeperSetup keeper = {},
+                             const std::vector<std::string>& python_argv = {},
+                             const std::string& python_directory = "") {
     signal(SIGPIPE, SIG_IGN);
     REQUIRE(uv_loop_init(&loop_) == 0);
     UvWorkerHost::Callbacks callbacks;
@@ -104,6 +106,7 @@ class WorkerHostFixture {
       requests.push_back({run, std::string(line), cut});
       if (on_request) on_request(requests.back());
     };
+    callbacks.run_params = [](const SpawnRequest& request) { return R"({"task":")" + request.name + R"("})"; };
     callbacks.output_congested = [this] { return congested && congested(); };
     callbacks.start_native = [this](RunId run, const std::string& name) {
       if (name != "known") return Status(Error("there is no native job " + name));
@@ -112,8 +115,9 @@ class WorkerHostFixture {
     };
     callbacks.stop_native = [this](RunId run) { native_stopped.push_back(run); };
     callbacks.orphans_killed = [this](std::size_t count) { orphans_killed += count; };
-    host = std::make_unique<UvWorkerHost>(&loop_, UvWorkerHost::Options{line_bytes_max, "node-1", std::move(keeper)},
-                                          std::move(callbacks));
+    host = std::make_unique<UvWorkerHost>(
+        &loop_, UvWorkerHost::Options{line_bytes_max, "node-1", std::move(keeper), python_argv, python_directory},
+        std::move(callbacks));
   }
 
   // Whatever the test did: nothing is left of its processes, and every handle can be closed.
@@ -140,7 +144,7 @@ class WorkerHostFixture {
 
   Status try_start(RunId run, const Job& job) {
     const std::string id_text = run_id_text(run);
-    return host->spawn({run, id_text, "task-1", &job, &environment, &working_directory, epoch, fuse});
+    return host->spawn({run, id_text, "task-1", &job, &environment, &working_directory, epoch, fuse, {}, {}, 1});
   }
 
   // REQUIRE: it starts.

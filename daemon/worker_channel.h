@@ -1,0 +1,75 @@
+// What workers say on their fd 3, carried out: lines for the journal, events, counters, progress, the result of a run;
+// requests for the lease go on to WorkerRequests. docs/workers.md is the worker's side of it.
+//
+// Strict, but never to the harm of others: what cannot be understood, comes twice or comes after the result is refused,
+// counted for its run, and said once; a run's end says how often. A worker that writes without end is read in turn with
+// the others, and what it logs or publishes beyond half of the room that there is for all of them is dropped and
+// counted, so that the other half stays free for the daemon's own.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "core/seams.h"
+#include "io/event_sink.h"
+#include "io/log.h"
+#include "io/worker_rpc.h"
+
+namespace stargazer {
+
+class WorkerChannel {
+ public:
+  // Different names that one run may count.
+  static constexpr std::size_t kCountersMax = 64;
+
+  struct Callbacks {
+    std::function<void(LogRecord)> log;
+    std::function<bool()> log_congested;
+    // For the event sink; does nothing without one.
+    std::function<void(RunId run, DebugEvent event)> publish;
+    std::function<bool()> events_congested;
+    std::function<void(Input)> post;
+    // Sends a line to a run, if it is still there.
+    std::function<void(RunId run, const std::string& line)> answer;
+    // False when there is no such method.
+    std::function<bool(RunId run, const RpcRequest& request)> request;
+    std::function<std::string(RunId run)> run_id_text;
+    std::function<Instant()> now;
+  };
+
+  explicit WorkerChannel(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
+
+  // A run begins; what it says before is not listened to.
+  void started(RunId run, const std::string& name);
+  // A worker has written `line`; `cut` when it was too long.
+  void take(RunId run, std::string_view line, bool cut);
+  // A run is over: says what was left out, and what it counted.
+  void ended(RunId run);
+
+ private:
+  struct Speaker {
+    std::string name;
+    Instant started_at{};
+    bool answered = false;
+    std::uint64_t refused_count = 0;
+    std::uint64_t log_dropped_count = 0;
+    std::uint64_t event_dropped_count = 0;
+    std::map<std::string, double> counters;
+  };
+
+  void carry_out(RunId run, Speaker& speaker, WorkerSaying saying);
+  void log(RunId run, Speaker& speaker, LogNote note);
+  void publish(RunId run, Speaker& speaker, EventNote note);
+  void count(RunId run, Speaker& speaker, const CounterNote& note);
+  void report(RunId run, Speaker& speaker, RunAnswer answer);
+  void refuse(RunId run, Speaker& speaker, const RpcRefusal& refusal);
+  void say(RunId run, const Speaker& speaker, Priority priority, const std::string& message);
+
+  const Callbacks callbacks_;
+  std::map<RunId, Speaker> speakers_;
+};
+
+}  // namespace stargazer
