@@ -97,8 +97,7 @@ void PublishWindow::end_entry() {
     // The length, the text and the end of the line, once more.
     const std::size_t bytes = out.size() - length_at_ - publish_head_.size();
     char* const to = out.room(bytes);
-    std::memcpy(to, out.data() + length_at_, bytes);
-    out.commit(to + bytes);
+    out.commit(std::copy_n(out.data() + length_at_, bytes, to));
   }
   batch.items.push_back({item_begin_, out.size(), json_bytes, true});
 }
