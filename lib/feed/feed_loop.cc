@@ -155,8 +155,15 @@ void FeedLoop::read() {
   while (count < kReadMax && window_.may_add() && read_entry()) ++count;
   window_.end_batch({reader_.safe_cursor(), reader_.through_cursor()});
   if (std::string notice = reader_.take_notice(); !notice.empty()) report_.trouble("notice", notice);
-  const auto pause = std::max<std::chrono::nanoseconds>(config_.poll, kQuietShare * (thread_cpu_time() - used_before));
-  if (!unread_) look_at_ = Clock::now() + pause;
+  if (!unread_) look_at_ = Clock::now() + pause_after(count, thread_cpu_time() - used_before);
+}
+
+// What a turn with entries costs says nothing about a quiet journal, and after it the next ones are not far. What a
+// quiet turn costs is taken as an average: now and then one looks at the files as well.
+std::chrono::nanoseconds FeedLoop::pause_after(int entries, std::chrono::nanoseconds used) {
+  if (entries > 0) return std::chrono::nanoseconds(config_.poll) / kPollsWhileEntriesCome;
+  quiet_turn_ += (used - quiet_turn_) / kQuietTurnsAveraged;
+  return std::max<std::chrono::nanoseconds>(config_.poll, kQuietShare * quiet_turn_);
 }
 
 bool FeedLoop::may_read() const {

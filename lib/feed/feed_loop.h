@@ -51,6 +51,9 @@ class FeedLoop {
   static constexpr int kReadMax = 1024;
   // Looking at a quiet journal takes at most this part of a processor, however many files it has.
   static constexpr int kQuietShare = 120;
+  static constexpr int kQuietTurnsAveraged = 16;
+  // After a turn that found entries the next look comes after this part of feed.poll.
+  static constexpr int kPollsWhileEntriesCome = 4;
 
   // `position_file`: "" = the position is not kept. `lag`: called when the lag in seconds has changed. `stop` and
   // `tally` must outlive it. REQUIRES: config.units is not empty. May throw std::system_error.
@@ -67,6 +70,7 @@ class FeedLoop {
   void connect();
   void read();
   bool read_entry();
+  std::chrono::nanoseconds pause_after(int entries, std::chrono::nanoseconds used);
   bool may_read() const;
   bool is_time_to_look(Clock::time_point now) const;
   bool is_polling() const;
@@ -105,6 +109,7 @@ class FeedLoop {
   WallTime started_;
   Clock::time_point open_at_{};
   Clock::time_point read_at_{};
+  std::chrono::nanoseconds quiet_turn_{};                 // what looking costs when there is nothing
   Clock::time_point look_at_ = Clock::time_point::max();  // of a quiet journal
   Clock::time_point connect_at_{};
   Clock::time_point progress_by_{};
