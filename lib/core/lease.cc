@@ -96,7 +96,7 @@ void Lease::plan_follower(Instant now, Random& random) {
     hold_off_.clear();
   }
   const Instant take_at = succession_.may_take_at();
-  take_next_ = succession_.may_resume(now) || take_at <= now;
+  take_next_ = succession_.may_resume() || take_at <= now;
   if (!take_next_ && take_at != kNever && hold_off_ != succession_.reason()) {
     hold_off_ = succession_.reason();
     effects_.hold_off = hold_off_;

@@ -45,6 +45,7 @@ void Succession::judge_store(const LeaseFacts& facts, Instant now) {
   }
   if (doubt == nullptr) return;
   store_doubted_until_ = now + ttl_;
+  doubted_epoch_ = facts.epoch;
   reason_ = doubt;
 }
 
@@ -87,9 +88,10 @@ Instant Succession::may_take_at() const {
   return released_ ? store_doubted_until_ : std::max(store_doubted_until_, last_grant_over_at_);
 }
 
-bool Succession::may_resume(Instant now) const {
+// A term that was there when the store came back may be older than one that it has lost, however long ago that was.
+bool Succession::may_resume() const {
   if (!rules_.recognise_own_grant || !has_facts_ || !facts_.own || facts_.epoch < memory_.epoch) return false;
-  return alone_ || now >= store_doubted_until_;
+  return alone_ || facts_.epoch > doubted_epoch_;
 }
 
 }  // namespace stargazer

@@ -34,7 +34,7 @@ class Succession {
   Instant may_take_at() const;
   // When this node is found to be the holder of a term that it was not told of: whether the term is really its own,
   // which it is not in a store that has lost later ones.
-  bool may_resume(Instant now) const;
+  bool may_resume() const;
 
   // Why the lease may not be taken at once; the last reason of several.
   const std::string& reason() const { return reason_; }
@@ -62,6 +62,7 @@ class Succession {
   // Until when the candidate holds off. A release in order outweighs the second, but not the first: it may be all that
   // is left of what the store knew.
   Instant store_doubted_until_{};
+  std::uint64_t doubted_epoch_ = 0;  // what the store knew of when it was last doubted
   Instant last_grant_over_at_{};
   std::string reason_;
 };

@@ -292,17 +292,22 @@ TEST_CASE("a node that finds itself to be the holder", "[succession]") {
   SECTION("may go on") {
     ++candidate.facts.epoch;
     candidate.see(20s);
-    CHECK(candidate.succession.may_resume(at(20s)));
+    CHECK(candidate.succession.may_resume());
   }
   SECTION("not under an epoch that is older than what it has seen") {
     candidate.facts.epoch = 6;
     candidate.see(20s);
-    CHECK_FALSE(candidate.succession.may_resume(at(60s)));
+    CHECK_FALSE(candidate.succession.may_resume());
   }
-  SECTION("not while the store may have lost a later term") {
+  SECTION("not in a store that may have lost a later term, however long ago") {
     candidate.facts.server = "run-b";
     candidate.see(20s);
-    CHECK_FALSE(candidate.succession.may_resume(at(49s)));
-    CHECK(candidate.succession.may_resume(at(50s)));
+    CHECK_FALSE(candidate.succession.may_resume());
+    candidate.see(49s);
+    CHECK_FALSE(candidate.succession.may_resume());
+    ++candidate.facts.epoch;
+    candidate.granted("me", 60s);
+    candidate.see(60s);
+    CHECK(candidate.succession.may_resume());
   }
 }
