@@ -41,7 +41,6 @@ Cluster::Cluster(const Options& options, Trace::Sink sink)
       world_(options.request.seed ^ kWorldSalt, options.request.broken, std::move(sink)),
       faults_(options.faults),
       watch_(world_, options.request.nodes, options.config.redis.has_value(), overlaps_happen(options.faults)) {
-  world_.machines_pause = overlaps_happen(options_.faults);
   if (options_.config.redis) {
     server_ = std::make_unique<StoreServer>(world_, options_.config.lease.ttl,
                                             draw_rate(world_.random, faults_.drift_ppm_max).drift_ppm);

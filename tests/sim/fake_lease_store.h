@@ -31,6 +31,8 @@ class FakeLeaseStore final : public LeaseStore, public StoreClient {
 
   void connection_lost() override;
   void release_announced(const std::string& node) override;
+  const std::string& start() const override { return start_id_; }
+  bool machine_paused() const override { return clock_.paused(); }
 
   // A fenced write of a worker of this node.
   void write(std::uint64_t epoch);

@@ -87,10 +87,11 @@ Answer StoreServer::keep(const StoreRequest& request) {
 Answer StoreServer::set_again(const StoreRequest& request) {
   if (live()) return Answer::kHeld;
   if (!claim_holds(request.claim) || state_.epoch > request.claim.epoch) return Answer::kFree;
-  // What a paused machine sets again in a store that has lost the later term, no comparison can know.
-  const bool nobody_can_know = world_.machines_pause && state_.epoch < highest_granted_;
-  if (!nobody_can_know && (request.claim.epoch < highest_granted_ ||
-                           (request.claim.epoch == highest_granted_ && request.start != highest_granted_to_))) {
+  // Whoever stood still from before a later term until the store had lost it goes on as if neither had been: what it
+  // sets again, no comparison can know.
+  const bool can_know = missed_loss_.count(request.start) == 0;
+  if (can_know && (request.claim.epoch < highest_granted_ ||
+                   (request.claim.epoch == highest_granted_ && request.start != highest_granted_to_))) {
     world_.findings.found(Invariant::kEpochsGrow, request.start,
                           "set its term " + std::to_string(request.claim.epoch) + " again after " +
                               highest_granted_to_ + " was granted " + std::to_string(highest_granted_));
@@ -122,6 +123,7 @@ void StoreServer::set_key(const StoreRequest& request, std::uint64_t epoch) {
                  .birth = state_.birth};
   if (epoch >= highest_granted_) {
     highest_forgotten_ = false;
+    missed_loss_.clear();
     highest_granted_ = epoch;
     highest_granted_to_ = request.start;
   }
@@ -163,8 +165,15 @@ void StoreServer::remember() {
 // What it has forgotten, no comparison at the store can know: that takes replicas that are waited for (rule 9).
 void StoreServer::forget(State what_is_left) {
   state_ = std::move(what_is_left);
-  highest_forgotten_ = highest_forgotten_ || state_.epoch < highest_granted_;
+  if (state_.epoch < highest_granted_) highest_lost();
   remember();
+}
+
+void StoreServer::highest_lost() {
+  highest_forgotten_ = true;
+  for (const StoreClient* client : clients_) {
+    if (client->machine_paused()) missed_loss_.insert(client->start());
+  }
 }
 
 void StoreServer::begin_life(Duration length) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class StoreClient {
   virtual ~StoreClient() = default;
   virtual void connection_lost() = 0;
   virtual void release_announced(const std::string& node) = 0;
+  virtual const std::string& start() const = 0;
+  virtual bool machine_paused() const = 0;
 };
 
 class StoreServer {
@@ -91,6 +94,7 @@ class StoreServer {
   std::string server() const { return "s" + std::to_string(life_) + "." + std::to_string(state_.birth); }
   void remember();
   void forget(State what_is_left);
+  void highest_lost();
   void begin_life(Duration length);
 
   World& world_;
@@ -106,6 +110,7 @@ class StoreServer {
   std::uint64_t highest_granted_ = 0;  // in all lives, which only the judge knows
   std::string highest_granted_to_;     // a start
   bool highest_forgotten_ = false;     // by the store itself
+  std::set<std::string> missed_loss_;  // the starts whose machines stood still when it was forgotten
 };
 
 }  // namespace stargazer::sim

@@ -29,7 +29,6 @@ struct World {
   Trace trace;
   Verdict verdict;
   Findings findings;
-  bool machines_pause = false;  // then a node may go on in a term that is long over
 };
 
 }  // namespace stargazer::sim
