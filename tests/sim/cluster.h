@@ -57,6 +57,7 @@ class Cluster {
   void fault_lasts(Duration length, Timeline::Action end);
   void fault_ends();
   void expect_recovery();
+  void judge_recovery_after(Duration delay);
   void heal(Node& node);
 
   void begin_faults();

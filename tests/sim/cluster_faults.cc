@@ -63,9 +63,15 @@ void Cluster::fault_ends() {
 }
 
 void Cluster::expect_recovery() {
-  if (options_.recovery_max == Duration::zero()) return;
-  world_.timeline.after(options_.recovery_max, [this, begun = faults_begun_, calm = calm_] {
+  if (options_.recovery_max > Duration::zero()) judge_recovery_after(options_.recovery_max);
+}
+
+// A slow network can cost a lease at any time, also long after the last fault, and just before this looks.
+void Cluster::judge_recovery_after(Duration delay) {
+  world_.timeline.after(delay, [this, begun = faults_begun_, calm = calm_] {
     if (ending_ || begun != faults_begun_ || calm != calm_ || watch_.active_sets() > 0) return;
+    const Duration left = options_.recovery_max - watch_.idle_for();
+    if (left > Duration::zero()) return judge_recovery_after(left);
     world_.findings.found(Invariant::kRecovers, "cluster",
                           "no active workers " + format_duration(options_.recovery_max) + " after the last fault");
   });

@@ -24,6 +24,8 @@ class ClusterWatch {
   int alive(std::size_t node) const { return alive_[node]; }
   bool exclusive() const { return exclusive_; }
   std::size_t active_sets() const { return active_sets_; }
+  // How long there has been no active worker; 0 while there is one.
+  Duration idle_for() const { return active_sets_ > 0 ? Duration::zero() : world_.timeline.now() - idle_since_; }
 
   std::uint64_t overlaps() const { return overlaps_; }
   Duration longest_overlap() const { return longest_overlap_; }
