@@ -60,9 +60,10 @@ JournalReader::JournalReader(const std::vector<std::string>& units, std::string 
 
 Status JournalReader::open(const StartAt& start) {
   Status status = open_files();
-  if (status) status = positioned_ ? seek(position_) : seek_start(start);
+  if (status) status = positioned_ ? seek(widen_at_.value_or(position_)) : seek_start(start);
   if (status) {
     positioned_ = true;
+    widen_at_.reset();
     return {};
   }
   journal_.reset();
@@ -72,6 +73,7 @@ Status JournalReader::open(const StartAt& start) {
 
 Status JournalReader::open_files() {
   journal_.reset();
+  narrowed_.reset();
   opened_ = Clock::now();
   if (directory_.empty()) missing_roots_ = missing_roots();
   sd_journal* journal = nullptr;
@@ -133,34 +135,55 @@ Status JournalReader::land(int result, const Position* wanted) {
     if (wanted != nullptr) position_ = {wanted->cursor, false};
     return {};
   }
-  auto text = read_cursor();
-  if (!text) return text.error();
-  const auto found = Cursor::parse(*text);
+  std::string text;
+  if (auto status = read_cursor(text); !status) return status;
+  const auto found = Cursor::parse(text);
   const auto sought = Cursor::parse(wanted == nullptr ? "" : wanted->cursor);
   const bool exact = found && sought && found->same_entry(*sought);
   const bool unread = !exact || wanted->unread;
   std::string before = wanted == nullptr ? position_.passed() : wanted->passed();
-  position_ = {std::move(*text), unread, std::move(before)};
+  position_ = {std::move(text), unread, std::move(before)};
   return {};
 }
 
-Result<std::string> JournalReader::read_cursor() {
-  char* text = nullptr;
-  if (auto status = to_status("cursor", sd_journal_get_cursor(journal_.get(), &text)); !status) return status.error();
-  const std::unique_ptr<char, decltype(&std::free)> owner(text, &std::free);
+// Leaves `text` as it is when it fails.
+Status JournalReader::read_cursor(std::string& text) {
+  char* cursor = nullptr;
+  if (auto status = to_status("cursor", sd_journal_get_cursor(journal_.get(), &cursor)); !status) return status;
+  const std::unique_ptr<char, decltype(&std::free)> owner(cursor, &std::free);
   if (sigbus_pending()) return Error("a journal file was cut short while it was read");
-  return std::string(text);
+  text.assign(cursor);
+  return {};
 }
 
-// Goes to the next entry that matches, whether it was returned before or not.
+// Goes to the next entry that is selected, whether it was returned before or not.
 Result<bool> JournalReader::step() {
+  if (widen_at_) {
+    if (auto status = widen(); !status) return status.error();
+  }
+  if (is_time_to_narrow()) {
+    if (auto status = narrow(); !status) return status.error();
+  }
+  const auto found = step_by_matches();
+  if (!found || !narrowed_) return found;
+  if (*found && narrowed_->covers(position_.cursor)) {
+    ++found_narrowed_;
+    return true;
+  }
+  const Position last = *found ? Position{position_.before, false} : position_;
+  if (auto status = widen(last); !status) return status.error();
+  return step_by_matches();
+}
+
+Result<bool> JournalReader::step_by_matches() {
   if (std::exchange(position_.unread, false)) return true;
   const int result = sd_journal_next(journal_.get());
   if (result < 0) return journal_error("next entry", result);
   if (result == 0) return false;
-  auto text = read_cursor();
-  if (!text) return text.error();
-  position_.cursor = std::move(*text);
+  if (auto status = read_cursor(next_cursor_); !status) return status.error();
+  // Texts change places, so that going to an entry allocates nothing.
+  position_.before.swap(position_.cursor);
+  position_.cursor.swap(next_cursor_);
   return true;
 }
 
@@ -175,11 +198,13 @@ Result<bool> JournalReader::next() {
       continue;
     }
     if (*found) {
+      ++in_a_row_;
       grown_ = true;
       if (selection_.has_globs() && !accept()) continue;
       return true;
     }
     already_.clear();
+    in_a_row_ = 0;
     if (!look_for_end()) return false;
   }
 }
@@ -350,8 +375,7 @@ Status JournalReader::expand_units() {
     if (already_.empty()) went_back_from_ = position_.cursor;
     already_.insert(recent_.begin(), recent_.end());
     recent_.clear();
-    if (auto status = selection_.apply(journal_.get(), boot_only()); !status) return status;
-    return seek(expanded_at_);
+    return widen(expanded_at_);
   }
   if (!already_.empty()) return {};
   expanded_at_ = position_;
@@ -382,6 +406,16 @@ std::optional<std::chrono::milliseconds> JournalReader::expand_in() const {
 std::optional<std::chrono::milliseconds> JournalReader::look_again_in() const {
   if (fd_ != -1 && missing_roots_.empty()) return {};
   return std::chrono::duration_cast<std::chrono::milliseconds>(kLookAgainEvery);
+}
+
+std::uint64_t JournalReader::entries_after_max(const std::string& cursor) const {
+  const auto position = Cursor::parse(cursor);
+  if (!position) return 0;
+  std::uint64_t tail_seqnum = position->seqnum;
+  for (const JournalFile& file : list_journal_files(places_, ledger_.files())) {
+    if (file.seqnum_id == position->seqnum_id) tail_seqnum = std::max(tail_seqnum, file.tail_seqnum);
+  }
+  return tail_seqnum - position->seqnum;
 }
 
 bool JournalReader::lacks_permission() const {

@@ -8,6 +8,11 @@
 // reads on from there, leaving out what it has already returned. So nothing of a new unit is missed and nothing is
 // repeated; the entries of a new unit may come a little later than those of others.
 //
+// Nearly all entries of a unit are found by one term, "_SYSTEMD_UNIT=". The others that `journalctl -u` looks for, such
+// as what systemd says of the unit, take several terms together, and libsystemd spends more on looking those up, for
+// every entry, than on all the rest of going to it. So where many entries come in a row the reader asks once where the
+// next one of those others is, and goes up to there by the one term.
+//
 // Entries that go away before they were read are told as a Gap. How that is found, and what cannot be known, is in
 // journal_ledger.h.
 //
@@ -32,6 +37,7 @@
 #include "feed/entry_renderer.h"
 #include "feed/journal_files.h"
 #include "feed/journal_ledger.h"
+#include "feed/sequence_range.h"
 #include "feed/unit_match.h"
 
 namespace stargazer {
@@ -65,6 +71,10 @@ class JournalReader {
   // When next() comes to the end, the files are looked at, to know what was passed: for at most one part in so many of
   // the thread's time.
   static constexpr int kLookShare = 20;
+  // So many entries have to come in a row before it is asked where the next one with several terms is. Asking takes at
+  // most one part in so many of the thread's time.
+  static constexpr std::size_t kNarrowAfter = 256;
+  static constexpr int kNarrowShare = 20;
   // So many gaps are kept for take_gap(); of more, the last one counts them all.
   static constexpr std::size_t kGapsMax = 64;
   // Roots that were missing, and a journal that cannot be watched, are looked at this often.
@@ -131,6 +141,13 @@ class JournalReader {
   std::optional<std::chrono::milliseconds> expand_in() const;
   std::optional<std::chrono::milliseconds> look_again_in() const;
 
+  // How many entries the files hold after that one, those of other units included; 0 when it is not known. Looks at the
+  // files.
+  std::uint64_t entries_after_max(const std::string& cursor) const;
+
+  // How many entries next() has found by one term alone.
+  std::uint64_t found_narrowed() const { return found_narrowed_; }
+
   // True when the globs match more units than are read, see UnitSelection::kUnitsMax.
   bool truncated() const { return selection_.truncated(); }
   // True when journald's main file exists but may not be read, so that only a part of the entries can be seen.
@@ -143,7 +160,7 @@ class JournalReader {
   struct Position {
     std::string cursor;    // "" = before the first entry
     bool unread = false;   // the entry itself has not been returned yet
-    std::string before{};  // then: what was passed before it; "" = not known
+    std::string before{};  // what was passed before it; "" = not known
 
     const std::string& passed() const { return unread ? before : cursor; }
   };
@@ -162,8 +179,15 @@ class JournalReader {
   Status seek(const Position& position);
   Status seek_time(std::uint64_t realtime_usec);
   Status land(int result, const Position* wanted);
-  Result<std::string> read_cursor();
+  Status read_cursor(std::string& text);
   Result<bool> step();
+  Result<bool> step_by_matches();
+  bool is_time_to_narrow() const;
+  Status narrow();
+  Result<std::optional<SequenceRange>> range_of_single_terms();
+  Result<std::optional<Cursor>> next_of_combined_terms();
+  Status widen(Position position);
+  Status widen();
   bool is_past_catching_up() const;
   bool accept();
   bool is_known_by_now(const Position& position) const;
@@ -186,7 +210,16 @@ class JournalReader {
 
   bool positioned_ = false;
   Position position_;
-  unsigned failures_ = 0;  // of next(), in a row
+  std::string next_cursor_;  // where the next position is read to
+  unsigned failures_ = 0;    // of next(), in a row
+
+  // In it, single terms alone find every entry, and while it is set the journal has only those as its matches.
+  std::optional<SequenceRange> narrowed_;
+  // The journal's matches are not those that next() needs: it has to go here with all of them first.
+  std::optional<Position> widen_at_;
+  std::size_t in_a_row_ = 0;  // entries since the last end
+  std::uint64_t found_narrowed_ = 0;
+  Clock::time_point narrow_at_{};
 
   std::uint64_t skip_usec_ = 1;  // how far the next step past a place by time goes
 

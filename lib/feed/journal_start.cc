@@ -85,9 +85,9 @@ Result<bool> JournalReader::holds(const Cursor& cursor) {
   }
   // An entry that cannot be read is not there; what comes after it is the matter of next().
   if (sd_journal_next(journal) <= 0) return false;
-  const auto text = read_cursor();
-  if (!text) return false;
-  const auto at = Cursor::parse(*text);
+  std::string text;
+  if (!read_cursor(text)) return false;
+  const auto at = Cursor::parse(text);
   return at && at->same_entry(cursor);
 }
 

@@ -87,10 +87,25 @@ Status add_this_boot(sd_journal* journal) {
   return error < 0 ? Status(journal_error("match", error)) : Status();
 }
 
-Status add_units(sd_journal* journal, const std::set<std::string>& units) {
+using Group = std::vector<std::string>;
+
+bool any_group(const Group& /*group*/) {
+  return true;
+}
+
+bool has_one_term(const Group& group) {
+  return group.size() == 1;
+}
+
+bool has_several_terms(const Group& group) {
+  return group.size() > 1;
+}
+
+Status add_units(sd_journal* journal, const std::set<std::string>& units, bool (*wanted)(const Group&)) {
   const std::optional<uid_t> coredump_uid = coredump_user();
   for (const std::string& unit : units) {
-    for (const auto& group : groups_of(unit, coredump_uid)) {
+    for (const Group& group : groups_of(unit, coredump_uid)) {
+      if (!wanted(group)) continue;
       if (auto status = add_group(journal, group); !status) return status;
     }
   }
@@ -166,13 +181,27 @@ Status UnitSelection::apply(sd_journal* journal, bool this_boot) const {
   if (this_boot) {
     if (auto status = add_this_boot(journal); !status) return status;
   }
-  // Without any match everything would; a glob is never the name of a unit.
-  return units_.empty() ? add_group(journal, {"_SYSTEMD_UNIT=" + globs_.at(0)}) : add_units(journal, units_);
+  return add_units(journal, selected(), any_group);
+}
+
+Status UnitSelection::apply_single_terms(sd_journal* journal) const {
+  sd_journal_flush_matches(journal);
+  return add_units(journal, selected(), has_one_term);
+}
+
+Status UnitSelection::apply_combined_terms(sd_journal* journal) const {
+  sd_journal_flush_matches(journal);
+  return add_units(journal, selected(), has_several_terms);
+}
+
+// Without any match everything would; a glob is never the name of a unit.
+std::set<std::string> UnitSelection::selected() const {
+  return units_.empty() ? std::set<std::string>{globs_.at(0)} : units_;
 }
 
 Status UnitSelection::apply_only(sd_journal* journal, const std::set<std::string>& units) {
   sd_journal_flush_matches(journal);
-  return add_units(journal, units);
+  return add_units(journal, units, any_group);
 }
 
 Result<std::set<std::string>> UnitSelection::new_after(sd_journal* journal, const std::string& cursor) const {

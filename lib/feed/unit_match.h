@@ -54,6 +54,12 @@ class UnitSelection {
   // while there are only globs, and none of them has matched a unit yet.
   Status apply(sd_journal* journal, bool this_boot) const;
 
+  // Like apply(), of any boot, but with a part of what selects a unit: what a single term finds, which is nearly all of
+  // its entries, or what several terms find together, such as what systemd says of it. libsystemd looks every term up
+  // anew for every entry.
+  Status apply_single_terms(sd_journal* journal) const;
+  Status apply_combined_terms(sd_journal* journal) const;
+
   // The units that globs were expanded to and of which the journal has no entry up to `cursor`. Replaces the journal's
   // matches and position. Fails when the journal cannot be asked.
   Result<std::set<std::string>> new_after(sd_journal* journal, const std::string& cursor) const;
@@ -63,6 +69,7 @@ class UnitSelection {
 
  private:
   Status expand_field(sd_journal* journal, const char* field, bool& grown);
+  std::set<std::string> selected() const;
   bool matches(const std::string& unit) const;
 
   std::vector<std::string> globs_;
