@@ -102,19 +102,7 @@ void Feed::request_stop() {
 }
 
 FeedCounters Feed::counters() const {
-  const FeedTally& tally = impl_->tally();
-  const auto of = [](const FeedTally::Count& count) { return count.load(std::memory_order_relaxed); };
-  return {of(tally.entries_published),
-          of(tally.bytes_published),
-          of(tally.batches_published),
-          of(tally.entries_filtered),
-          of(tally.entries_skipped),
-          of(tally.entries_refused),
-          of(tally.gaps),
-          of(tally.entries_lost_max),
-          of(tally.redis_failures),
-          of(tally.receivers),
-          of(tally.lag_s)};
+  return impl_->tally().counters();
 }
 
 }  // namespace stargazer

@@ -41,7 +41,8 @@ FeedLoop::FeedLoop(const FeedConfig& config, const RedisTarget& redis, const std
     : config_(config),
       stop_(stop),
       tally_(tally),
-      lag_(std::move(lag), tally),
+      lag_(
+          std::move(lag), [this] { return reader_.entries_after_max(window_.position().through); }, tally),
       report_(std::move(log), redis.shown()),
       reader_(config.units, config.directory, config.name_space, selection_of(config)),
       pipe_(redis, stop),
@@ -61,9 +62,11 @@ Status FeedLoop::run() {
     read();
     exchange();
     keep_position();
+    tally_.set_last_cursor(window_.position().through);
     lag_.turn(unread_ || !window_.empty(), pipe_.connected(), reader_.cursor());
     if (auto status = wait(); !status) return status;
   }
+  report_.stopped(tally_.counters());
   return {};
 }
 

@@ -19,6 +19,17 @@ void FeedReport::started(const FeedConfig& config) {
   say(Priority::kInfo, "publishes " + units + " of " + source + " to " + config.channel + " on redis " + redis_);
 }
 
+void FeedReport::stopped(const FeedCounters& counters) {
+  std::string text = "stopped; published " + std::to_string(counters.entries_published) + " entries of " +
+                     std::to_string(counters.bytes_published) + " bytes in " +
+                     std::to_string(counters.batches_published) + " batches; left out " +
+                     std::to_string(counters.entries_filtered) + ", unreadable " +
+                     std::to_string(counters.entries_skipped) + ", gaps " + std::to_string(counters.gaps) +
+                     ", failures of redis " + std::to_string(counters.redis_failures);
+  if (!counters.last_cursor.empty()) text += "; the last one was " + counters.last_cursor;
+  say(Priority::kInfo, text);
+}
+
 bool FeedReport::note_failure(std::optional<Outage>& outage, const Error& error) {
   const auto now = Clock::now();
   const bool first = !outage.has_value();

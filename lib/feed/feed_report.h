@@ -11,6 +11,7 @@
 
 #include "core/config.h"
 #include "core/result.h"
+#include "feed/feed.h"
 #include "feed/journal_reader.h"
 #include "io/log.h"
 
@@ -27,6 +28,8 @@ class FeedReport {
   FeedReport(Sink sink, std::string redis);
 
   void started(const FeedConfig& config);
+  // One line of what it has done, after a stop that was asked for.
+  void stopped(const FeedCounters& counters);
 
   // An outage begins, goes on (said again only with another cause and after kRepeatAfter), ends.
   void redis_failed(const Error& error);

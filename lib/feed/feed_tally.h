@@ -3,6 +3,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <string>
+
+#include "feed/feed.h"
 
 namespace stargazer {
 
@@ -26,6 +30,14 @@ struct FeedTally {
   Count redis_failures{0};
   Count receivers{0};
   Count lag_s{0};
+  Count lag_entries_max{0};
+
+  void set_last_cursor(const std::string& cursor);
+  FeedCounters counters() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::string last_cursor_;
 };
 
 }  // namespace stargazer

@@ -29,6 +29,7 @@ void LagWatch::turn(bool behind, bool reading, const std::string& cursor) {
   if (static_cast<std::uint64_t>(lag_s) == told_s_ || (lag_s > 0 && now < tell_at_)) return;
   told_s_ = static_cast<std::uint64_t>(lag_s);
   tell_at_ = now + kTellEvery;
+  FeedTally::set(tally_.lag_entries_max, lag_s > 0 ? entries_behind_max_() : 0);
   changed_();
 }
 

@@ -31,13 +31,13 @@ class Journal:
         self.count = 0
         self.writer = None
 
-    def append(self, entries):
+    def append(self, entries, file="test.journal"):
         data = b""
         for fields in entries:
             data += export_entry(self.count, fields)
             self.count += 1
         subprocess.run(
-            ["/lib/systemd/systemd-journal-remote", "--split-mode=none", "-o", self.folder / "test.journal", "-"],
+            ["/lib/systemd/systemd-journal-remote", "--split-mode=none", "-o", self.folder / file, "-"],
             input=data, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def journalctl(self, *units):

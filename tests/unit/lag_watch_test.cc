@@ -19,13 +19,14 @@ std::string cursor_of(std::chrono::seconds age) {
 TEST_CASE("the lag is the age of what is being read, and gone when all is read", "[lag_watch]") {
   FeedTally tally;
   int told = 0;
-  LagWatch lag([&told] { ++told; }, tally);
+  LagWatch lag([&told] { ++told; }, [] { return std::uint64_t{12}; }, tally);
   lag.turn(false, true, cursor_of(std::chrono::hours(1)));
   CHECK(tally.lag_s == 0);
   CHECK(told == 0);
 
   lag.turn(true, true, cursor_of(std::chrono::hours(1)));
   CHECK(tally.lag_s >= 3600);
+  CHECK(tally.lag_entries_max == 12);
   CHECK(told == 1);
   // Another number within the second is not worth being told.
   lag.turn(true, true, cursor_of(std::chrono::minutes(30)));
@@ -34,12 +35,13 @@ TEST_CASE("the lag is the age of what is being read, and gone when all is read",
 
   lag.turn(false, true, cursor_of(std::chrono::minutes(30)));
   CHECK(tally.lag_s == 0);
+  CHECK(tally.lag_entries_max == 0);
   CHECK(told >= 2);
 }
 
 TEST_CASE("while Redis is away the lag is not the age of an entry of long ago", "[lag_watch]") {
   FeedTally tally;
-  LagWatch lag([] {}, tally);
+  LagWatch lag([] {}, [] { return std::uint64_t{0}; }, tally);
   lag.turn(false, true, cursor_of(std::chrono::hours(1)));
   lag.turn(true, false, cursor_of(std::chrono::hours(1)));
   CHECK(tally.lag_s < 3600);
@@ -47,7 +49,7 @@ TEST_CASE("while Redis is away the lag is not the age of an entry of long ago", 
 
 TEST_CASE("no cursor, and an entry of the future, are no lag", "[lag_watch]") {
   FeedTally tally;
-  LagWatch lag([] {}, tally);
+  LagWatch lag([] {}, [] { return std::uint64_t{0}; }, tally);
   lag.turn(true, true, "");
   CHECK(tally.lag_s == 0);
   lag.turn(true, true, cursor_of(-std::chrono::hours(1)));
