@@ -33,15 +33,6 @@ constexpr std::uint64_t kKgProbePeriodMs = 10'000;
 // After the core has stopped: how long the last events may take to reach Redis.
 constexpr std::uint64_t kFlushDeadlineMs = 1'000;
 
-// A lag of the feed that is no more than journald's own delay and a busy moment is not worth a line.
-constexpr std::uint64_t kLagShownAboveS = 1;
-
-// "12 s behind (at most 34567 entries)".
-std::string lag_text(const FeedCounters& feed) {
-  const std::string text = std::to_string(feed.lag_s) + " s behind";
-  return feed.lag_entries_max == 0 ? text : text + " (at most " + std::to_string(feed.lag_entries_max) + " entries)";
-}
-
 // Only commands and Python jobs become processes of their own.
 bool has_workers_of_the_lease(const Config& config) {
   const auto is_process = [&config](const auto& planned) {
@@ -450,8 +441,8 @@ void Daemon::Impl::show_status() {
   if (redis_ != nullptr && !redis_->reachable()) text += "; redis is unreachable";
   const std::uint64_t dropped = redis_ == nullptr ? 0 : redis_->events().dropped_count();
   if (dropped > 0) text += "; " + std::to_string(dropped) + " events dropped";
-  const FeedCounters feed = feed_ == nullptr ? FeedCounters() : feed_->counters();
-  if (feed.lag_s > kLagShownAboveS) text += "; feed " + lag_text(feed);
+  const std::string lag = feed_ == nullptr ? "" : feed_->lag_text();
+  if (!lag.empty()) text += "; feed " + lag;
   notify_->status(text);
 }
 

@@ -3,6 +3,11 @@
 #include <utility>
 
 namespace stargazer {
+namespace {
+
+constexpr std::uint64_t kLagShownAboveS = 1;
+
+}  // namespace
 
 FeedJob::FeedJob(uv_loop_t* loop, FeedConfig config, RedisTarget redis, std::string position_file, Callbacks callbacks)
     : config_(std::move(config)),
@@ -35,8 +40,13 @@ void FeedJob::stop(RunId run) {
   if (feed_ != nullptr && run == run_) feed_->request_stop();
 }
 
-FeedCounters FeedJob::counters() const {
-  return feed_ == nullptr ? FeedCounters{} : feed_->counters();
+std::string FeedJob::lag_text() const {
+  if (feed_ == nullptr) return "";
+  const FeedCounters counters = feed_->counters();
+  if (counters.lag_s <= kLagShownAboveS) return "";
+  const std::string text = std::to_string(counters.lag_s) + " s behind";
+  if (counters.lag_entries_max == 0) return text;
+  return text + " (at most " + std::to_string(counters.lag_entries_max) + " entries)";
 }
 
 void FeedJob::on_wake() {

@@ -164,7 +164,7 @@ Result<bool> JournalReader::step() {
   if (is_time_to_narrow()) {
     if (auto status = narrow(); !status) return status.error();
   }
-  const auto found = step_by_matches();
+  auto found = step_by_matches();
   if (!found || !narrowed_) return found;
   if (*found && narrowed_->covers(position_.cursor)) {
     ++found_narrowed_;
