@@ -213,7 +213,7 @@ struct FeedConfig {
   std::uint32_t stream_max_length = 100'000;
   std::string gaps_key;  // "" = channel + ":gaps"
 
-  Duration poll = std::chrono::milliseconds(10);  // 0 = wait for the journal's own notice
+  Duration poll = std::chrono::milliseconds(5);  // 0 = wait for the journal's own notice
   std::vector<std::string> fields;                // beside the "__" ones; empty = all
   std::uint32_t max_entry_bytes = 1024 * 1024;    // of an entry's JSON; 0 = no limit
   std::uint32_t max_priority = 7;                 // 7 = whatever it is, also none

@@ -145,6 +145,10 @@ void FeedLoop::read() {
   const auto now = Clock::now();
   if (!may_read() || now < read_at_ || !is_time_to_look(now)) return;
   const auto used_before = thread_cpu_time();
+  if (!unread_ && !reading_failed_ && !is_time_to_expand() && !reader_.may_have_grown()) {
+    look_at_ = Clock::now() + pause_after(0, thread_cpu_time() - used_before);
+    return;
+  }
   if (reading_failed_) {
     if (auto status = reader_.recover(); !status) return journal_trouble(status.error());
     reading_failed_ = false;
@@ -177,8 +181,13 @@ bool FeedLoop::is_polling() const {
   return config_.poll > Duration::zero() && listeners_.somebody() && !reading_failed_;
 }
 
+bool FeedLoop::is_time_to_expand() const {
+  const auto due = reader_.expand_in();
+  return due && due->count() == 0;
+}
+
 bool FeedLoop::is_time_to_look(Clock::time_point now) const {
-  return unread_ || reading_failed_ || (is_polling() && now >= look_at_);
+  return unread_ || reading_failed_ || is_time_to_expand() || (is_polling() && now >= look_at_);
 }
 
 // Reads one entry into the window; false when there is none now. One that cannot be read is counted and passed by.

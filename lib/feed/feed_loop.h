@@ -53,7 +53,7 @@ class FeedLoop {
   static constexpr int kQuietShare = 120;
   static constexpr int kQuietTurnsAveraged = 16;
   // After a turn that found entries the next look comes after this part of feed.poll.
-  static constexpr int kPollsWhileEntriesCome = 4;
+  static constexpr int kPollsWhileEntriesCome = 2;
 
   // `position_file`: "" = the position is not kept. `lag`: called when the lag in seconds has changed. `stop` and
   // `tally` must outlive it. REQUIRES: config.units is not empty. May throw std::system_error.
@@ -72,6 +72,7 @@ class FeedLoop {
   bool read_entry();
   std::chrono::nanoseconds pause_after(int entries, std::chrono::nanoseconds used);
   bool may_read() const;
+  bool is_time_to_expand() const;
   bool is_time_to_look(Clock::time_point now) const;
   bool is_polling() const;
   bool reopen_after_sigbus();

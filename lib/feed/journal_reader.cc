@@ -64,6 +64,7 @@ Status JournalReader::open(const StartAt& start) {
   if (status) {
     positioned_ = true;
     widen_at_.reset();
+    growth_.watch(ledger_.files());
     return {};
   }
   journal_.reset();
@@ -282,6 +283,7 @@ Cursor JournalReader::last_returned() const {
 void JournalReader::look() {
   noting_end_ = false;
   report(ledger_.update(list_journal_files(places_, ledger_.files()), last_returned()));
+  growth_.watch(ledger_.files());
 }
 
 void JournalReader::report(const std::vector<JournalLoss>& losses) {

@@ -35,6 +35,7 @@
 #include "core/time.h"
 #include "feed/cursor.h"
 #include "feed/entry_renderer.h"
+#include "feed/growth_watch.h"
 #include "feed/journal_files.h"
 #include "feed/journal_ledger.h"
 #include "feed/sequence_range.h"
@@ -92,6 +93,10 @@ class JournalReader {
   // The first success sets the position as `start` says. Later ones keep the position.
   Status open(const StartAt& start);
   bool is_open() const { return journal_ != nullptr; }
+
+  // False when next() would find nothing new, as far as the files themselves tell: cheaper than next(), to be asked
+  // often. What it misses comes with fd(). REQUIRES: is_open().
+  bool may_have_grown() { return fd_ == -1 || growth_.grown(); }
 
   // True when files may exist that this open journal cannot see: time to call open() again.
   bool is_outdated();
@@ -225,6 +230,7 @@ class JournalReader {
 
   const JournalPlaces places_;
   JournalLedger ledger_;
+  GrowthWatch growth_;
   std::deque<Gap> gaps_;
   std::string notice_;
   bool grown_ = true;        // since the end was noted
