@@ -44,7 +44,7 @@ std::string FeedJob::lag_text() const {
   if (feed_ == nullptr) return "";
   const FeedCounters counters = feed_->counters();
   if (counters.lag_s <= kLagShownAboveS) return "";
-  const std::string text = std::to_string(counters.lag_s) + " s behind";
+  std::string text = std::to_string(counters.lag_s) + " s behind";
   if (counters.lag_entries_max == 0) return text;
   return text + " (at most " + std::to_string(counters.lag_entries_max) + " entries)";
 }
