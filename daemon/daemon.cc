@@ -424,12 +424,14 @@ void Daemon::Impl::count(const Event& event) {
 
 void Daemon::Impl::publish(const Event& event) {
   const WallTime now = clock_->wall_now();
-  if (event.outcome != Outcome::kCancelled && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
+  // A restart or another leader begins anew what still had attempts left.
+  const bool is_last_end = event.outcome != Outcome::kCancelled && event.delay == Duration::zero();
+  if (is_last_end && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
   if (redis_ == nullptr) return;
   std::optional<Fence> fence;
   if (event.epoch != 0) {
     fence = Fence{config_.lease.key, node_id_, event.epoch};
-    if (event.outcome != Outcome::kCancelled) redis_->last_ends().record(event.task, now, event.epoch);
+    if (is_last_end) redis_->last_ends().record(event.task, now, event.epoch);
   }
   if (std::optional<DebugEvent> told = task_run_event(event, supervisor_->run_id_text(event.run), node_id_, now)) {
     redis_->events().publish(std::move(*told), std::move(fence));

@@ -56,6 +56,7 @@ std::string task_text(const PlannedTask& planned) {
   text += task.run_on == RunOn::kLeader ? " on the leader" : " on every node";
   if (!task.pool.empty()) text += ", in pool " + task.pool;
   if (task.timeout != Duration::zero()) text += ", for " + format_duration(task.timeout) + " at most";
+  if (task.retries != 0) text += ", " + std::to_string(task.retries + 1) + " attempts";
   return text + ": " + job_text(task.job) + "\n";
 }
 
@@ -83,6 +84,8 @@ Json task_json(const PlannedTask& planned) {
               {"pool", text_or_null(task.pool)},
               {"timeout_s", seconds_json(task.timeout)},
               {"jitter_s", seconds_json(task.jitter)},
+              {"retries", task.retries},
+              {"retry_backoff_s", seconds_json(task.retry_backoff)},
               {"persist", task.persist},
               {"job", job_json(task.job)},
               {"scheduled", planned.scheduled},

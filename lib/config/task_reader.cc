@@ -70,6 +70,8 @@ constexpr std::array kTaskKeys{
     TaskKey{"jitter", TaskKey::Time{&TaskDraft::jitter, 0s, kDurationMax}},
     TaskKey{"timeout", TaskKey::Time{&TaskDraft::timeout, 1ms, kDurationMax, true}},
     TaskKey{"stop_grace", TaskKey::Time{&TaskDraft::stop_grace, 0s, 1h}},
+    TaskKey{"retries", TaskKey::Number{&TaskDraft::retries, 0, kRetriesMax}},
+    TaskKey{"retry_backoff", TaskKey::Time{&TaskDraft::retry_backoff, kIntervalMin, kDurationMax}},
     TaskKey{"requires", &read_requires<TaskDraft>},
     TaskKey{"requires_chat_llm", TaskKey::Flag{&TaskDraft::requires_chat_llm}},
     TaskKey{"opt_in", TaskKey::Text{&TaskDraft::opt_in, flag_name_or_empty}},

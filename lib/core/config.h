@@ -85,7 +85,9 @@ struct TaskConfig {
   Duration initial_delay{};                  // from start to the first run
   Duration jitter{};                         // up to this much is added, at random, to each wait
   Duration timeout = std::chrono::hours(1);  // of one run; 0 = none
-  Duration stop_grace = std::chrono::seconds(10);  // between TERM and KILL when a run is stopped
+  Duration stop_grace = std::chrono::seconds(10);    // between TERM and KILL when a run is stopped
+  std::uint32_t retries = 0;                         // further attempts after a run that failed; at most kRetriesMax
+  Duration retry_backoff = std::chrono::minutes(1);  // before the first of them; doubles, see retry_pause
 
   DependencySet dependencies;  // `requires`
   bool requires_chat_llm = false;
@@ -105,6 +107,13 @@ struct TaskConfig {
 
 // The shortest interval that a file may ask for: an interval of zero would be a busy loop.
 inline constexpr Duration kIntervalMin = std::chrono::milliseconds(100);
+inline constexpr std::uint32_t kRetriesMax = 100;
+// The pause before an attempt doubles no further.
+inline constexpr Duration kRetryPauseMax = std::chrono::hours(1);
+
+// From the end of the failed attempt number `attempt` (1, 2, …) to the next one, without jitter: retry_backoff,
+// doubled after each attempt up to kRetryPauseMax. A retry_backoff that is longer than that stays as it is.
+Duration retry_pause(const TaskConfig& task, std::uint32_t attempt);
 
 // [supervised.NAME]: a long-lived worker that only the leader runs (SPEC section 4).
 struct SupervisedConfig {

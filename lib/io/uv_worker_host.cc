@@ -188,6 +188,7 @@ std::vector<std::string> UvWorkerHost::Impl::environment_of(const SpawnRequest& 
   Environment added = *request.environment;
   added["STARGAZER_TASK"] = request.name;
   added["STARGAZER_RUN_ID"] = request.run_id_text;
+  added["STARGAZER_ATTEMPT"] = std::to_string(request.attempt);
   added["STARGAZER_NODE_ID"] = options_.node_id;
   if (request.epoch != 0) added["STARGAZER_EPOCH"] = std::to_string(request.epoch);
   added["STARGAZER_FD"] = std::string("3");  // GCC 12 warns of a plain "3" without cause
