@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <functional>
 #include <malloc.h>
 #include <optional>
 #include <set>
@@ -15,6 +14,7 @@
 #include "daemon/node_identity.h"
 #include "daemon/python_bridge.h"
 #include "daemon/redis_connections.h"
+#include "daemon/run_limits.h"
 #include "daemon/run_params.h"
 #include "daemon/worker_channel.h"
 #include "daemon/worker_requests.h"
@@ -294,10 +294,11 @@ void Daemon::Impl::open_host() {
     options.python_argv = python_argv(*config_.python);
     options.python_directory = config_.python->root;
   }
-  if (targets_.main && has_workers_of_the_lease(config_)) {
-    options.keeper = find_keeper();
-    say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
-  }
+  const bool keeps = targets_.main && has_workers_of_the_lease(config_);
+  if (keeps || has_limits(config_)) options.keeper = find_keeper();
+  if (keeps) say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
+  options.limits =
+      set_up_limits_of(config_, options.keeper, [this](Priority p, std::string m) { say(p, std::move(m)); });
   host_ = std::make_unique<UvWorkerHost>(&loop_, std::move(options), std::move(callbacks));
 }
 
@@ -424,7 +425,6 @@ void Daemon::Impl::count(const Event& event) {
 
 void Daemon::Impl::publish(const Event& event) {
   const WallTime now = clock_->wall_now();
-  // A restart or another leader begins anew what still had attempts left.
   const bool is_last_end = event.outcome != Outcome::kCancelled && event.delay == Duration::zero();
   if (is_last_end && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
   if (redis_ == nullptr) return;

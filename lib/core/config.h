@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/limits.h"
 #include "core/time.h"
 
 namespace stargazer {
@@ -101,6 +102,7 @@ struct TaskConfig {
   Job job = CommandJob{};
   Environment environment;        // added to the run's environment
   std::string working_directory;  // "" = the daemon's
+  Limits limits;
 
   bool operator==(const TaskConfig&) const = default;
 };
@@ -125,6 +127,7 @@ struct SupervisedConfig {
   Job job = CommandJob{};
   Environment environment;
   std::string working_directory;
+  Limits limits;
 
   bool operator==(const SupervisedConfig&) const = default;
 };

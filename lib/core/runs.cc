@@ -37,6 +37,7 @@ RunPlan plan_of(const Configured& what, RunOwner owner, std::uint32_t index) {
   plan.job = &what.job;
   plan.environment = &what.environment;
   plan.working_directory = &what.working_directory;
+  plan.limits = &what.limits;
   plan.arguments = what.dependencies;
   plan.stop_grace = what.stop_grace;
   return plan;
@@ -70,7 +71,8 @@ Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std
                                       .fuse = plan.fuse,
                                       .arguments = plan.arguments,
                                       .timeout = plan.timeout,
-                                      .attempt = plan.attempt});
+                                      .attempt = plan.attempt,
+                                      .limits = plan.limits});
   if (!spawned.ok()) return spawned.error();
   Run run;
   run.plan = plan;
@@ -118,6 +120,7 @@ void Runs::on_exited(const Exited& exited, Instant now) {
   if (place == runs_.end() || place->second.status) return;
   place->second.status = exited.status;
   place->second.detail = exited.detail;
+  place->second.limit = exited.limit;
   apply(place, WorkerEvent::kExited, now);
 }
 
@@ -213,6 +216,9 @@ void Runs::finish(Table::iterator place, Instant now) {
   } else {
     settle_by_exit(run, finished);
   }
+  // Whatever the run died of itself, this is where to look first.
+  const bool failed = finished.outcome == Outcome::kFailed || finished.outcome == Outcome::kTimedOut;
+  if (failed && !run.limit.empty()) finished.cause = run.limit + ": " + finished.cause;
   if (run.plan.of_lease) --of_lease_count_;
   runs_.erase(place);
   finished_.push_back(std::move(finished));

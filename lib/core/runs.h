@@ -26,6 +26,7 @@ struct RunPlan {
   const Job* job = nullptr;
   const Environment* environment = nullptr;
   const std::string* working_directory = nullptr;
+  const Limits* limits = nullptr;
   DependencySet arguments;
   Duration timeout{};  // 0 = none
   Duration stop_grace{};
@@ -108,6 +109,7 @@ class Runs {
     std::optional<Permit> permit;
     std::optional<ExitStatus> status;
     std::string detail;  // of the exit
+    std::string limit;   // likewise
     std::optional<RunReported> reported;
     std::optional<ProgressReported> progress;
     bool timed_out = false;

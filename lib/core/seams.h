@@ -83,6 +83,7 @@ struct SpawnRequest {
   DependencySet arguments;    // what the job is called with
   Duration timeout{};         // 0 = none
   std::uint32_t attempt = 1;  // counts up until a run of the task does not fail: STARGAZER_ATTEMPT
+  const Limits* limits = nullptr;  // null = none
 };
 
 // Starts and stops processes. Every worker that was started yields exactly one Exited and exactly one ChannelClosed,
@@ -119,7 +120,8 @@ struct ExitStatus {
 struct Exited {
   RunId run;
   ExitStatus status;
-  std::string detail;  // for a native job that failed: why; otherwise ""
+  std::string detail;   // for a native job that failed: why; otherwise ""
+  std::string limit{};  // which of its limits it reached: "killed by memory_max of 512M"; "" = none
 };
 
 struct ChannelClosed {
