@@ -276,7 +276,7 @@ void Daemon::Impl::open_host() {
   }
   UvWorkerHost::Callbacks callbacks;
   callbacks.post = [this](Input input) { post(std::move(input)); };
-  callbacks.output = [this](const OutputLine& line) { log_.write(log_record(line)); };
+  callbacks.output = [this](const OutputLine& line) { channel_->output(line); };
   callbacks.run_params = [this](const SpawnRequest& request) { return run_params_->json(request, clock_->wall_now()); };
   callbacks.request = [this](RunId run, std::string_view line, bool cut) { channel_->take(run, line, cut); };
   callbacks.output_congested = [this] { return log_.congested(); };
@@ -327,8 +327,9 @@ void Daemon::Impl::open_channel() {
   callbacks.answer = [this](RunId run, const std::string& line) { host_->answer(run, line); };
   callbacks.request = [this](RunId run, const RpcRequest& request) { return requests_->take(run, request); };
   callbacks.run_id_text = [this](RunId run) { return supervisor_->run_id_text(run); };
-  callbacks.now = [this] { return clock_->now(); };
-  channel_ = std::make_unique<WorkerChannel>(std::move(callbacks));
+  callbacks.now = [this] { return clock_->refresh(), clock_->now(); };  // a flood of output takes no step
+  channel_ = std::make_unique<WorkerChannel>(
+      std::move(callbacks), LineBudget(config_.scheduler.output_lines_per_s_max, config_.scheduler.output_lines_burst));
 }
 
 void Daemon::Impl::publish_for(RunId run, DebugEvent event) {
@@ -407,8 +408,7 @@ void Daemon::Impl::handle(const Event& event) {
   if (event.kind == EventKind::kStopping) notify_->stopping();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseGained) redis_->last_ends().term_began();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
-  const bool ended = event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded;
-  if (ended) channel_->ended(event.run);
+  if (event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded) channel_->ended(event.run);
   if (event.kind == EventKind::kRunEnded) publish(event);
 }
 

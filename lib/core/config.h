@@ -188,6 +188,8 @@ struct SchedulerConfig {
   Duration stop_deadline = std::chrono::seconds(30);  // SIGTERM to exit
   Duration drain_deadline = std::chrono::seconds(2);  // from a worker's exit until its output is given up
   std::uint32_t output_line_bytes_max = 16384;        // a longer line of a worker is cut, with a mark
+  std::uint32_t output_lines_per_s_max = 1000;        // of one run; more are left out, with a mark; 0 = no limit
+  std::uint32_t output_lines_burst = 10000;           // so many at once; at least a second's worth
 
   bool operator==(const SchedulerConfig&) const = default;
 };
