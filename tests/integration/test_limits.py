@@ -1,8 +1,8 @@
 """Runs that want more than they may have: ended by the limit that is named, with nothing left, and harming nobody.
 
-Once without a control group, and once in one that is delegated as systemd does it. Whether the kernel enforces memory_max
-and processes_max there depends on the machine, which may have these controllers in another hierarchy; what is said then,
-and that the limit is kept all the same, is checked here. tests/package/booted does it under systemd.
+Once without a control group, and once in one that is delegated as systemd does it. Whether the kernel enforces
+memory_max and processes_max there depends on the machine, which may have these controllers in another hierarchy; what is
+said then, and that the limit is kept all the same, is checked here. tests/package/booted does it under systemd.
 """
 
 import contextlib
@@ -104,7 +104,7 @@ class Limits(harness.DaemonTest):
                 self.skipTest("no control group can be made here")
             script = "(env -i setsid sleep 4321 >/dev/null 2>&1 3>&- &); sleep 0.2; cat /proc/self/cgroup"
             text = f'[tasks.once]\nonce = true\nprocesses_max = 20\ncommand = ["/bin/sh", "-c", "{script}"]\n'
-            # A run that goes on: while there is one, what hides its run's id would be left alone without a control group.
+            # A run that goes on: while there is one, what hides its run's id is left alone without a control group.
             text += '[tasks.long]\nonce = true\ncommand = ["/bin/sleep", "1000"]\n'
             daemon = self.daemon_in(group, text)
             daemon.wait_for(rf"once \| 0::.*/{group.name}/stargazer-run-{daemon.pid}-\d+$")
@@ -125,7 +125,7 @@ class Limits(harness.DaemonTest):
         command = json.dumps(["/usr/bin/python3", "-c", ALLOCATES])
         text = HEALTHY + f'[supervised.hog]\nmemory_max = "64M"\ncommand = {command}\n'
         daemon = self.daemon(text, redis_url=server.url, lease='ttl = "3s"\nnodes = 1')
-        daemon.wait_for(r"error\s+hog: crashed after .* \((killed by|exceeded) memory_max of 64M: .*\), starts again in ")
+        daemon.wait_for(r"error\s+hog: crashed after .* \((killed by|exceeded) memory_max of 64M: .*\), starts again")
         daemon.wait_for("healthy: ok")
         self.assert_lives_and_stops(daemon)
         self.assertEqual(self.processes_of("hog"), [])

@@ -59,8 +59,7 @@ TEST_CASE("a limited worker is started like any other: arguments, descriptors, d
   fixture.limits.nice = 3;
   CHECK(fixture.run_to_end({"printf", "%s\\n", "$HOME", "a b", ""}).text() == "$HOME\na b\n\n");
   fixture.working_directory = "/usr";
-  const Told& told =
-      fixture.run_to_end(shell("pwd; ls /proc/$$/fd | tr '\\n' ' '; echo; true"));
+  const Told& told = fixture.run_to_end(shell("pwd; ls /proc/$$/fd | tr '\\n' ' '; echo; true"));
   CHECK(told.text() == "/usr\n0 1 2 3 \n");
   CHECK(told.limit.empty());
 }
@@ -69,7 +68,7 @@ TEST_CASE("a limited worker that cannot be started is an error with its cause", 
   LimitedFixture fixture;
   fixture.limits.nice = 3;
   CHECK(fixture.start_error({"/no/such/program"}) == "/no/such/program: No such file or directory");
-  CHECK(fixture.start_error({"/etc/hostname"}) == "/etc/hostname: Permission denied");
+  CHECK(fixture.start_error({"/etc/passwd"}) == "/etc/passwd: Permission denied");
   CHECK(fixture.start_error({"no-such-program"}) == "no-such-program: No such file or directory");
 }
 

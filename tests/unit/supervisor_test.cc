@@ -81,7 +81,7 @@ TEST_CASE("a failed run is tried again, each attempt a run of its own with its n
   REQUIRE(last.size() == 1);
   CHECK(last[0].attempt == 3);
   CHECK(last[0].delay == Duration::zero());
-  CHECK(node.why() == "waits, next run in 1 min");
+  CHECK(node.why() == "waits, next run in 60 s");
   node.run_until(76s);
   REQUIRE(node.host.spawned.size() == 4);
   for (std::size_t place = 0; place < 4; ++place) CHECK(node.host.spawned[place].attempt == place % 3 + 1);

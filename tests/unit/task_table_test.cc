@@ -187,7 +187,7 @@ TEST_CASE("an attempt that is due waits for its gate and keeps its number", "[ta
   bench.gates.watch(Dependency::kKg, at(5s));
   bench.pass_until(100s);
   CHECK(bench.start_all().empty());
-  CHECK(bench.table.why(0, at(100s)).find("due for 1.5 min, but ") == 0);
+  CHECK(bench.table.why(0, at(100s)).find("due for 90 s, but ") == 0);
   bench.gates.set_reachable(Dependency::kKg, true, "", at(100s));
   bench.table.recheck_held();
   CHECK(bench.table.attempt(0) == 2);
