@@ -1,8 +1,9 @@
 """Runs that want more than they may have: ended by the limit that is named, with nothing left, and harming nobody.
 
 Once without a control group, and once in one that is delegated as systemd does it. Whether the kernel enforces
-memory_max and processes_max there depends on the machine, which may have these controllers in another hierarchy; what is
-said then, and that the limit is kept all the same, is checked here. tests/package/booted does it under systemd.
+memory_max and processes_max there depends on the machine, which may have these controllers in another hierarchy;
+what is said then, and that the limit is kept all the same, is checked here. tests/package/booted does it under
+systemd.
 """
 
 import contextlib
