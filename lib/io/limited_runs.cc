@@ -36,7 +36,9 @@ std::string processes_limit(const char* what, const Limits& limits) {
 // What the kernel has counted in the run's group.
 std::string reached_in_group(const std::string& group, const Limits& limits) {
   std::string text;
-  if (limits.memory_max_bytes != 0 && count_in(group + "/memory.events", "oom_kill") > 0)
+  // Without "oom" it was the machine that had no memory left, and not the group.
+  const std::string events = group + "/memory.events";
+  if (limits.memory_max_bytes != 0 && count_in(events, "oom") > 0 && count_in(events, "oom_kill") > 0)
     text = memory_limit("killed by", limits);
   if (limits.processes_max != 0 && count_in(group + "/pids.events", "max") > 0)
     text += (text.empty() ? "" : ", ") + processes_limit("reached", limits);
