@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <functional>
 #include <malloc.h>
 #include <optional>
 #include <set>
@@ -15,6 +14,7 @@
 #include "daemon/node_identity.h"
 #include "daemon/python_bridge.h"
 #include "daemon/redis_connections.h"
+#include "daemon/run_limits.h"
 #include "daemon/run_params.h"
 #include "daemon/worker_channel.h"
 #include "daemon/worker_requests.h"
@@ -273,7 +273,7 @@ void Daemon::Impl::open_host() {
   }
   UvWorkerHost::Callbacks callbacks;
   callbacks.post = [this](Input input) { post(std::move(input)); };
-  callbacks.output = [this](const OutputLine& line) { log_.write(log_record(line)); };
+  callbacks.output = [this](const OutputLine& line) { channel_->output(line); };
   callbacks.run_params = [this](const SpawnRequest& request) { return run_params_->json(request, clock_->wall_now()); };
   callbacks.request = [this](RunId run, std::string_view line, bool cut) { channel_->take(run, line, cut); };
   callbacks.output_congested = [this] { return log_.congested(); };
@@ -291,10 +291,11 @@ void Daemon::Impl::open_host() {
     options.python_argv = python_argv(*config_.python);
     options.python_directory = config_.python->root;
   }
-  if (targets_.main && has_workers_of_the_lease(config_)) {
-    options.keeper = find_keeper();
-    say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
-  }
+  const bool keeps = targets_.main && has_workers_of_the_lease(config_);
+  if (keeps || has_limits(config_)) options.keeper = find_keeper();
+  if (keeps) say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
+  options.limits =
+      set_up_limits_of(config_, options.keeper, [this](Priority p, std::string m) { say(p, std::move(m)); });
   host_ = std::make_unique<UvWorkerHost>(&loop_, std::move(options), std::move(callbacks));
 }
 
@@ -323,8 +324,9 @@ void Daemon::Impl::open_channel() {
   callbacks.answer = [this](RunId run, const std::string& line) { host_->answer(run, line); };
   callbacks.request = [this](RunId run, const RpcRequest& request) { return requests_->take(run, request); };
   callbacks.run_id_text = [this](RunId run) { return supervisor_->run_id_text(run); };
-  callbacks.now = [this] { return clock_->now(); };
-  channel_ = std::make_unique<WorkerChannel>(std::move(callbacks));
+  callbacks.now = [this] { return clock_->refresh(), clock_->now(); };  // a flood of output takes no step
+  channel_ = std::make_unique<WorkerChannel>(
+      std::move(callbacks), LineBudget(config_.scheduler.output_lines_per_s_max, config_.scheduler.output_lines_burst));
 }
 
 void Daemon::Impl::publish_for(RunId run, DebugEvent event) {
@@ -403,8 +405,7 @@ void Daemon::Impl::handle(const Event& event) {
   if (event.kind == EventKind::kStopping) notify_->stopping();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseGained) redis_->last_ends().term_began();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
-  const bool ended = event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded;
-  if (ended) channel_->ended(event.run);
+  if (event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded) channel_->ended(event.run);
   if (event.kind == EventKind::kRunEnded) publish(event);
 }
 
@@ -421,12 +422,13 @@ void Daemon::Impl::count(const Event& event) {
 
 void Daemon::Impl::publish(const Event& event) {
   const WallTime now = clock_->wall_now();
-  if (event.outcome != Outcome::kCancelled && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
+  const bool is_last_end = event.outcome != Outcome::kCancelled && event.delay == Duration::zero();
+  if (is_last_end && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
   if (redis_ == nullptr) return;
   std::optional<Fence> fence;
   if (event.epoch != 0) {
     fence = Fence{config_.lease.key, node_id_, event.epoch};
-    if (event.outcome != Outcome::kCancelled) redis_->last_ends().record(event.task, now, event.epoch);
+    if (is_last_end) redis_->last_ends().record(event.task, now, event.epoch);
   }
   if (std::optional<DebugEvent> told = task_run_event(event, supervisor_->run_id_text(event.run), node_id_, now)) {
     redis_->events().publish(std::move(*told), std::move(fence));

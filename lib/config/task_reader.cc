@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "config/draft.h"
+#include "config/limit_reader.h"
 
 namespace stargazer {
 namespace {
@@ -70,6 +71,8 @@ constexpr std::array kTaskKeys{
     TaskKey{"jitter", TaskKey::Time{&TaskDraft::jitter, 0s, kDurationMax}},
     TaskKey{"timeout", TaskKey::Time{&TaskDraft::timeout, 1ms, kDurationMax, true}},
     TaskKey{"stop_grace", TaskKey::Time{&TaskDraft::stop_grace, 0s, 1h}},
+    TaskKey{"retries", TaskKey::Number{&TaskDraft::retries, 0, kRetriesMax}},
+    TaskKey{"retry_backoff", TaskKey::Time{&TaskDraft::retry_backoff, kIntervalMin, kDurationMax}},
     TaskKey{"requires", &read_requires<TaskDraft>},
     TaskKey{"requires_chat_llm", TaskKey::Flag{&TaskDraft::requires_chat_llm}},
     TaskKey{"opt_in", TaskKey::Text{&TaskDraft::opt_in, flag_name_or_empty}},
@@ -80,6 +83,10 @@ constexpr std::array kTaskKeys{
     TaskKey{"enabled", TaskKey::Flag{&TaskDraft::enabled}},
     TaskKey{"environment", &read_environment<TaskDraft>},
     TaskKey{"working_directory", TaskKey::Text{&TaskDraft::working_directory, absolute_path_or_empty}},
+    TaskKey{"memory_max", &read_limit<TaskDraft, read_memory_max>},
+    TaskKey{"cpu_weight", &read_limit<TaskDraft, read_cpu_weight>},
+    TaskKey{"processes_max", &read_limit<TaskDraft, read_processes_max>},
+    TaskKey{"nice", &read_limit<TaskDraft, read_nice>},
     TaskKey{"command", TaskKey::Texts{&TaskDraft::command, kArgumentsMax, command_line}},
     TaskKey{"python", TaskKey::Text{&TaskDraft::python, python_target}},
     TaskKey{"plugin", TaskKey::Text{&TaskDraft::plugin, program}},
@@ -95,6 +102,10 @@ constexpr std::array kSupervisedKeys{
     WorkerKey{"stop_grace", WorkerKey::Time{&SupervisedDraft::stop_grace, 0s, 1h}},
     WorkerKey{"environment", &read_environment<SupervisedDraft>},
     WorkerKey{"working_directory", WorkerKey::Text{&SupervisedDraft::working_directory, absolute_path_or_empty}},
+    WorkerKey{"memory_max", &read_limit<SupervisedDraft, read_memory_max>},
+    WorkerKey{"cpu_weight", &read_limit<SupervisedDraft, read_cpu_weight>},
+    WorkerKey{"processes_max", &read_limit<SupervisedDraft, read_processes_max>},
+    WorkerKey{"nice", &read_limit<SupervisedDraft, read_nice>},
     WorkerKey{"command", WorkerKey::Texts{&SupervisedDraft::command, kArgumentsMax, command_line}},
     WorkerKey{"python", WorkerKey::Text{&SupervisedDraft::python, python_target}},
     WorkerKey{"plugin", WorkerKey::Text{&SupervisedDraft::plugin, program}},

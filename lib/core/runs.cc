@@ -27,7 +27,37 @@ std::string progress_text(const ProgressReported& progress) {
   return progress.message.empty() ? text : text + ": " + progress.message;
 }
 
+// What tasks and supervised workers have in common.
+template <typename Configured>
+RunPlan plan_of(const Configured& what, RunOwner owner, std::uint32_t index) {
+  RunPlan plan;
+  plan.owner = owner;
+  plan.owner_index = index;
+  plan.name = &what.name;
+  plan.job = &what.job;
+  plan.environment = &what.environment;
+  plan.working_directory = &what.working_directory;
+  plan.limits = &what.limits;
+  plan.arguments = what.dependencies;
+  plan.stop_grace = what.stop_grace;
+  return plan;
+}
+
 }  // namespace
+
+RunPlan task_plan(const TaskConfig& task, std::uint32_t index) {
+  RunPlan plan = plan_of(task, RunOwner::kTask, index);
+  plan.timeout = task.timeout;
+  plan.of_lease = task.run_on == RunOn::kLeader;
+  return plan;
+}
+
+RunPlan worker_plan(const SupervisedConfig& worker, std::uint32_t index, Duration grace_max) {
+  RunPlan plan = plan_of(worker, RunOwner::kSupervised, index);
+  if (plan.stop_grace == Duration::zero() || plan.stop_grace > grace_max) plan.stop_grace = grace_max;
+  plan.of_lease = true;
+  return plan;
+}
 
 Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std::string run_id_text, Instant now) {
   const RunId id{++last_id_};
@@ -40,7 +70,9 @@ Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std
                                       .epoch = plan.epoch,
                                       .fuse = plan.fuse,
                                       .arguments = plan.arguments,
-                                      .timeout = plan.timeout});
+                                      .timeout = plan.timeout,
+                                      .attempt = plan.attempt,
+                                      .limits = plan.limits});
   if (!spawned.ok()) return spawned.error();
   Run run;
   run.plan = plan;
@@ -88,6 +120,7 @@ void Runs::on_exited(const Exited& exited, Instant now) {
   if (place == runs_.end() || place->second.status) return;
   place->second.status = exited.status;
   place->second.detail = exited.detail;
+  place->second.limit = exited.limit;
   apply(place, WorkerEvent::kExited, now);
 }
 
@@ -183,6 +216,9 @@ void Runs::finish(Table::iterator place, Instant now) {
   } else {
     settle_by_exit(run, finished);
   }
+  // Whatever the run died of itself, this is where to look first.
+  const bool failed = finished.outcome == Outcome::kFailed || finished.outcome == Outcome::kTimedOut;
+  if (failed && !run.limit.empty()) finished.cause = run.limit + ": " + finished.cause;
   if (run.plan.of_lease) --of_lease_count_;
   runs_.erase(place);
   finished_.push_back(std::move(finished));

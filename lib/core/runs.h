@@ -26,13 +26,20 @@ struct RunPlan {
   const Job* job = nullptr;
   const Environment* environment = nullptr;
   const std::string* working_directory = nullptr;
+  const Limits* limits = nullptr;
   DependencySet arguments;
   Duration timeout{};  // 0 = none
   Duration stop_grace{};
+  std::uint32_t attempt = 1;
   bool of_lease = false;    // to be stopped when the lease is lost
   std::uint64_t epoch = 0;  // of the lease, and
   Instant fuse = kNever;    // when it must be dead without a renewal: both only if of_lease
 };
+
+// What is configured for a run; the attempt and what comes from the lease are still to be set.
+RunPlan task_plan(const TaskConfig& task, std::uint32_t index);
+// `grace_max`: what the lease leaves for the worker to end in.
+RunPlan worker_plan(const SupervisedConfig& worker, std::uint32_t index, Duration grace_max);
 
 struct FinishedRun {
   RunId run;
@@ -102,6 +109,7 @@ class Runs {
     std::optional<Permit> permit;
     std::optional<ExitStatus> status;
     std::string detail;  // of the exit
+    std::string limit;   // likewise
     std::optional<RunReported> reported;
     std::optional<ProgressReported> progress;
     bool timed_out = false;

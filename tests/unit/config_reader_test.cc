@@ -127,6 +127,24 @@ TEST_CASE("each single mistake is one line with its place, key, cause and what i
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nenvironment = 4\n",
        "tasks.a.environment: is an integer, allowed is a table"},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nworking_directory = \"x\"\n", "is not an absolute path"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nretries = 101\n",
+       "tasks.a.retries: is 101, allowed is an integer from"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nretry_backoff = 0\n", "is 0s, allowed is from 100ms to 3650d"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nmemory_max = \"512MB\"\n",
+       "tasks.a.memory_max: is \"512MB\" is no size, allowed is a number of bytes up to 1024T"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nmemory_max = 1000\n",
+       "tasks.a.memory_max: is out of range, allowed are 0 and a size from 1M to 1024T"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nmemory_max = -1\n", "memory_max: is out of range"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nmemory_max = true\n",
+       "memory_max: is a boolean, allowed is a size such as \"512M\""},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\ncpu_weight = 10001\n",
+       "is 10001, allowed is an integer from 0 to 10000"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nprocesses_max = \"32\"\n",
+       "processes_max: is a string, allowed is an integer"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nnice = 20\n",
+       "tasks.a.nice: is 20, allowed is an integer from -20 to 19"},
+      {"[supervised.w]\ncommand = [\"x\"]\nnice = \"5\"\n",
+       "supervised.w.nice: is a string, allowed is an integer from -20 to 19"},
       {"[supervised.w]\n", "a.toml:1:13: supervised.w: has no job"},
       {"[supervised.w]\ncommand = [\"x\"]\ninterval = 1\n", "supervised.w.interval: is not a known key"},
       {"[lease]\nheartbeat = \"11s\"\n", "a.toml:1:2: lease.soft_stop: must be at least lease.heartbeat"},
@@ -357,4 +375,15 @@ TEST_CASE("what a file says cannot break the line of a problem", "[config_reader
 TEST_CASE("a text that is too large is refused before it is parsed", "[config_reader]") {
   CHECK(contains(problem_of(read_toml(std::string(kConfigFileBytesMax + 1, '\n'))), "is larger than 1048576 bytes"));
   config_of(read_toml(std::string(kConfigFileBytesMax, '\n')));
+}
+
+TEST_CASE("retries and limits are read, and a later file changes one of them alone", "[config_reader]") {
+  const Config config = config_of(read_two(
+      "[tasks.a]\ninterval = 1\ncommand = [\"x\"]\nretries = 3\nretry_backoff = \"5s\"\nmemory_max = \"512M\"\n"
+      "cpu_weight = 50\nprocesses_max = 32\nnice = -5\n[supervised.w]\ncommand = [\"w\"]\nmemory_max = 2097152\n",
+      "[tasks.a]\nnice = 5\nmemory_max = 0\n"));
+  CHECK(config.tasks.at(0).retries == 3);
+  CHECK(config.tasks.at(0).retry_backoff == 5s);
+  CHECK(config.tasks.at(0).limits == Limits{.cpu_weight = 50, .processes_max = 32, .nice = 5});
+  CHECK(config.supervised.at(0).limits == Limits{.memory_max_bytes = 2097152});
 }

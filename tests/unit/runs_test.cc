@@ -387,3 +387,63 @@ TEST_CASE("the last progress of a run is kept", "[runs]") {
   bench.runs.on_progress({run, 40, 100, "reading"});
   CHECK(bench.runs.running_text(run, at(2s)) == "running for 2 s, 40 of 100: reading");
 }
+
+TEST_CASE("a run that failed says first which limit it had reached", "[runs]") {
+  Bench bench;
+  RunPlan plan = plan_of();
+  SECTION("the plan's limits are those of the request") {
+    const Limits limits{.memory_max_bytes = 1 << 20};
+    plan.limits = &limits;
+    bench.start(plan);
+    CHECK(bench.host.spawned.back().limits == &limits);
+  }
+  SECTION("killed by it") {
+    const RunId run = bench.start(plan);
+    bench.runs.on_exited({run, {0, 9}, "", "killed by memory_max of 1M"}, at(1s));
+    bench.runs.on_channel_closed(run, at(1s));
+    CHECK(bench.runs.take_finished().at(0).cause == "killed by memory_max of 1M: killed by signal 9");
+  }
+  SECTION("reached it, and ended well all the same") {
+    const RunId run = bench.start(plan);
+    bench.runs.on_exited({run, {0, 0}, "", "reached processes_max of 3"}, at(1s));
+    bench.runs.on_channel_closed(run, at(1s));
+    CHECK(bench.runs.take_finished().at(0).cause.empty());
+  }
+  SECTION("reached it, and then its timeout") {
+    plan.timeout = 5s;
+    const RunId run = bench.start(plan);
+    bench.pass_until(5s);
+    bench.runs.on_exited({run, {0, 15}, "", "reached processes_max of 3"}, at(6s));
+    bench.runs.on_channel_closed(run, at(6s));
+    const FinishedRun finished = bench.runs.take_finished().at(0);
+    CHECK(finished.outcome == Outcome::kTimedOut);
+    CHECK(finished.cause == "reached processes_max of 3: ran longer than its timeout of 5s");
+  }
+}
+
+TEST_CASE("a plan is what is configured, and a worker's grace what the lease leaves", "[runs]") {
+  TaskConfig task;
+  task.name = "t";
+  task.timeout = 7s;
+  task.stop_grace = 3s;
+  task.run_on = RunOn::kLeader;
+  const RunPlan of_task = task_plan(task, 4);
+  CHECK(of_task.owner == RunOwner::kTask);
+  CHECK(of_task.owner_index == 4);
+  CHECK(of_task.name == &task.name);
+  CHECK(of_task.limits == &task.limits);
+  CHECK(of_task.timeout == 7s);
+  CHECK(of_task.stop_grace == 3s);
+  CHECK(of_task.of_lease);
+  CHECK(of_task.attempt == 1);
+  SupervisedConfig worker;
+  CHECK(worker_plan(worker, 0, 7s).stop_grace == 7s);
+  worker.stop_grace = 3s;
+  CHECK(worker_plan(worker, 0, 7s).stop_grace == 3s);
+  worker.stop_grace = 9s;
+  const RunPlan of_worker = worker_plan(worker, 2, 7s);
+  CHECK(of_worker.stop_grace == 7s);
+  CHECK(of_worker.timeout == Duration::zero());
+  CHECK(of_worker.of_lease);
+  CHECK(of_worker.owner == RunOwner::kSupervised);
+}

@@ -255,3 +255,18 @@ TEST_CASE("every key of the schema stands in the shipped configuration", "[shipp
     CHECK((shown.contains(key) || (is_job && in_prose.contains(last))));
   }
 }
+
+TEST_CASE("the report names attempts and limits of what has any", "[shipped_config]") {
+  const Config config = config_of(read_toml(
+      "[tasks.c]\ninterval = 60\ncommand = [\"a\"]\nretries = 2\nretry_backoff = 5\nmemory_max = \"512M\"\nnice = 5\n"
+      "[supervised.w]\ncommand = [\"b\"]\nprocesses_max = 32\n"));
+  const std::string text = check_report_text(config, build_registry(config, no_obstacle));
+  INFO(text);
+  CHECK(contains(text, "for 1h at most, with memory_max 512M, nice 5, 3 attempts: command a\n"));
+  CHECK(contains(text, "\nsupervised w: always on the leader, with processes_max 32: command b\n"));
+  const nlohmann::json report = report_of(config);
+  CHECK(report["tasks"][0]["retries"] == 2);
+  CHECK(report["tasks"][0]["retry_backoff_s"] == 5);
+  CHECK(report["tasks"][0]["limits"] == nlohmann::json{{"memory_max", 536870912}, {"nice", 5}});
+  CHECK(report["supervised"][0]["limits"] == nlohmann::json{{"processes_max", 32}});
+}
