@@ -82,7 +82,7 @@ constexpr std::array kTaskKeys{
     TaskKey{"working_directory", TaskKey::Text{&TaskDraft::working_directory, absolute_path_or_empty}},
     TaskKey{"command", TaskKey::Texts{&TaskDraft::command, kArgumentsMax, command_line}},
     TaskKey{"python", TaskKey::Text{&TaskDraft::python, python_target}},
-    TaskKey{"plugin", TaskKey::Text{&TaskDraft::plugin, program}},
+    TaskKey{"plugin", TaskKey::Text{&TaskDraft::plugin, plugin_library}},
     TaskKey{"job", TaskKey::Text{&TaskDraft::plugin_job, plugin_job}},
     TaskKey{"native", TaskKey::Text{&TaskDraft::native, native_job}},
 };
@@ -97,7 +97,7 @@ constexpr std::array kSupervisedKeys{
     WorkerKey{"working_directory", WorkerKey::Text{&SupervisedDraft::working_directory, absolute_path_or_empty}},
     WorkerKey{"command", WorkerKey::Texts{&SupervisedDraft::command, kArgumentsMax, command_line}},
     WorkerKey{"python", WorkerKey::Text{&SupervisedDraft::python, python_target}},
-    WorkerKey{"plugin", WorkerKey::Text{&SupervisedDraft::plugin, program}},
+    WorkerKey{"plugin", WorkerKey::Text{&SupervisedDraft::plugin, plugin_library}},
     WorkerKey{"job", WorkerKey::Text{&SupervisedDraft::plugin_job, plugin_job}},
 };
 
