@@ -225,6 +225,20 @@ class CannotBeUsed(PluginTest):
         daemon.wait_for(f'job: .*the plugin "{library}" is missing: there is no file {library}')
         self.assert_others_run(daemon)
 
+    def test_which_implementation_is_used(self):
+        both = f'[tasks.job]\ninterval = 1\npython = "a:b"\nplugin = "{self.jobs}"\njob = "skip"\n'
+        python = '[python]\ninterpreter = "/bin/true"\nroot = "/"\n'
+        for text, kind in (
+            (both, "plugin"),
+            (both + python, "python"),
+            (both + 'implementation = "native"\n' + python, "plugin"),
+            (both + 'implementation = "python"\n', "python"),
+        ):
+            checked = harness.check("--json", "--config", self.config(text))
+            [job] = json.loads(checked.stdout)["tasks"]
+            self.assertEqual(job["job"]["kind"], kind, text)
+            self.assertEqual(job["scheduled"], kind == "plugin" or python in text)
+
     def test_a_relative_path_is_refused(self):
         checked = harness.check("--config", self.config('[tasks.a]\ninterval = 1\nplugin = "a/b.so"\njob = "x"\n'))
         self.assertEqual(checked.returncode, 78)
