@@ -35,6 +35,14 @@ Json plugin_setup_json(const Config& config) {
   return setup;
 }
 
+Json flags_json(const Config& config) {
+  Json flags = Json::object();
+  for (const auto& [name, value] : config.flags) {
+    std::visit([&, &key = name](const auto& held) { flags[key] = held; }, value);
+  }
+  return flags;
+}
+
 // What the bridge makes objects from.
 Json python_setup_json(const Config& config) {
   Json setup = plugin_setup_json(config);
@@ -42,14 +50,6 @@ Json python_setup_json(const Config& config) {
   setup["providers"] = Json(config.python->providers);
   if (config.bot_runner) setup["providers"].emplace("bot_runner", config.bot_runner->provider);
   return setup;
-}
-
-Json flags_json(const Config& config) {
-  Json flags = Json::object();
-  for (const auto& [name, value] : config.flags) {
-    std::visit([&, &key = name](const auto& held) { flags[key] = held; }, value);
-  }
-  return flags;
 }
 
 }  // namespace
