@@ -171,7 +171,7 @@ class EndsBadly(PluginTest):
 
     def test_a_crash_of_a_supervised_worker(self):
         daemon = self.start("crash", section="[supervised.job]\n")
-        words = r"job: crashed after .*job crash of plugin .* ended without a result: killed by signal 11\), starts again"
+        words = r"job: crashed .*job crash of plugin .* ended without a result: killed by signal 11\), starts again"
         daemon.wait_for(words, count=2)
         self.assert_lives_and_stops(daemon)
 
