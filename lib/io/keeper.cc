@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io/keeper_protocol.h"
+#include "io/program_directory.h"
 #include "io/run_cgroup.h"
 #include "io/system_error.h"
 
@@ -123,14 +124,6 @@ Result<SpawnedProcess> spawn_through_keeper(const std::vector<std::string>& argv
   end_at_once(*process);
   if (!answer.ok()) return answer.error().in(argv[0]);
   return Error(answer->substr(0, answer->find('\n')));
-}
-
-std::string directory_of_this_program() {
-  std::array<char, 4096> path{};
-  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
-  const std::string_view text(path.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
-  const auto slash = text.rfind('/');
-  return std::string(text.substr(0, slash == std::string_view::npos ? 0 : slash));
 }
 
 std::vector<std::string> keeper_places() {

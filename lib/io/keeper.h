@@ -32,9 +32,6 @@ Result<SpawnedProcess> spawn_through_keeper(const std::vector<std::string>& argv
                                             const std::string& working_directory, std::vector<UniqueFd> more,
                                             std::vector<pid_t>& untidy);
 
-// "" when the kernel does not say.
-std::string directory_of_this_program();
-
 // The places where it may lie: beside this program (a build tree), then where it is installed.
 std::vector<std::string> keeper_places();
 
