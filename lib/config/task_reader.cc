@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "config/draft.h"
+#include "config/settings_reader.h"
 
 namespace stargazer {
 namespace {
@@ -62,6 +63,11 @@ void read_environment(const Entry& from, Draft& draft, const Place& place) {
   });
 }
 
+template <typename Draft>
+void read_job_settings(const Entry& from, Draft& draft, const Place& place) {
+  read_settings(from, draft.settings, place);
+}
+
 using TaskKey = Key<TaskDraft>;
 constexpr std::array kTaskKeys{
     TaskKey{"aliases", TaskKey::Texts{&TaskDraft::aliases, kAliasesMax, task_names}},
@@ -79,6 +85,7 @@ constexpr std::array kTaskKeys{
     TaskKey{"once", TaskKey::Flag{&TaskDraft::once}},
     TaskKey{"enabled", TaskKey::Flag{&TaskDraft::enabled}},
     TaskKey{"environment", &read_environment<TaskDraft>},
+    TaskKey{"settings", &read_job_settings<TaskDraft>},
     TaskKey{"working_directory", TaskKey::Text{&TaskDraft::working_directory, absolute_path_or_empty}},
     TaskKey{"command", TaskKey::Texts{&TaskDraft::command, kArgumentsMax, command_line}},
     TaskKey{"python", TaskKey::Text{&TaskDraft::python, python_target}},
@@ -94,6 +101,7 @@ constexpr std::array kSupervisedKeys{
     WorkerKey{"enabled", WorkerKey::Flag{&SupervisedDraft::enabled}},
     WorkerKey{"stop_grace", WorkerKey::Time{&SupervisedDraft::stop_grace, 0s, 1h}},
     WorkerKey{"environment", &read_environment<SupervisedDraft>},
+    WorkerKey{"settings", &read_job_settings<SupervisedDraft>},
     WorkerKey{"working_directory", WorkerKey::Text{&SupervisedDraft::working_directory, absolute_path_or_empty}},
     WorkerKey{"command", WorkerKey::Texts{&SupervisedDraft::command, kArgumentsMax, command_line}},
     WorkerKey{"python", WorkerKey::Text{&SupervisedDraft::python, python_target}},

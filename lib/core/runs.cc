@@ -40,7 +40,8 @@ Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std
                                       .epoch = plan.epoch,
                                       .fuse = plan.fuse,
                                       .arguments = plan.arguments,
-                                      .timeout = plan.timeout});
+                                      .timeout = plan.timeout,
+                                      .settings = plan.settings});
   if (!spawned.ok()) return spawned.error();
   Run run;
   run.plan = plan;

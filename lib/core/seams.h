@@ -83,6 +83,7 @@ struct SpawnRequest {
   DependencySet arguments;  // what the job is called with
   Duration timeout{};       // 0 = none
   std::uint32_t attempt = 1;
+  const Settings* settings = nullptr;  // null: none
 };
 
 // Starts and stops processes. Every worker that was started yields exactly one Exited and exactly one ChannelClosed,
