@@ -3,10 +3,13 @@
 #include <charconv>
 #include <optional>
 
+#include "io/printable.h"
+
 namespace stargazer::jobs {
 namespace {
 
 constexpr Duration kAnswerLag = std::chrono::seconds(5);
+constexpr std::size_t kShownBytesMax = 32;
 
 Error no_result_set() {
   return Error("a reply that is no result set");
@@ -30,7 +33,7 @@ Result<bool> Graph::exists() {
   if (!type) return type.error();
   if (type->text == "none") return false;
   if (type->text == "graphdata") return true;
-  return Error("the key holds no graph but a " + type->text.substr(0, 32)).in(name_);
+  return Error("the key holds no graph but a " + printable(type->text, kShownBytesMax)).in(name_);
 }
 
 Result<GraphRows> Graph::ask(const char* command, const Cypher& cypher) {

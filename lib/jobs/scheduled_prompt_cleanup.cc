@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/printable.h"
 #include "jobs/moment.h"
 #include "jobs/prompt_record.h"
 #include "jobs/redis_link.h"
@@ -15,6 +16,7 @@ using Keys = std::vector<std::string>;
 
 // A longer text is no record of a prompt; what is cut is no JSON and is left.
 constexpr std::size_t kRecordBytesMax = 65536;
+constexpr std::size_t kShownBytesMax = 300;  // of an error reply
 
 JobOutcome redis_failure(const Error& error) {
   return JobOutcome::failed(kRedisError, error.message());
@@ -161,7 +163,8 @@ EarlyEnd Cleanup::remove(const Keys& keys) {
   const auto replies = redis_.pipeline(deletion(*old));
   if (!replies) return redis_failure(replies.error());
   const RedisValue& executed = replies->back();
-  if (executed.kind == RedisValue::Kind::kError) return redis_failure(Error(executed.text).in("EXEC"));
+  if (executed.kind == RedisValue::Kind::kError)
+    return redis_failure(Error(printable(executed.text, kShownBytesMax)).in("EXEC"));
   if (executed.kind == RedisValue::Kind::kArray && !executed.elements.empty()) {
     removed_ += executed.elements.front().integer;
   } else {
