@@ -1,6 +1,5 @@
 #include "daemon/daemon.h"
 
-#include <algorithm>
 #include <csignal>
 #include <functional>
 #include <malloc.h>
@@ -12,6 +11,7 @@
 
 #include "core/supervisor.h"
 #include "daemon/feed_job.h"
+#include "daemon/job_obstacle.h"
 #include "daemon/node_identity.h"
 #include "daemon/python_bridge.h"
 #include "daemon/redis_connections.h"
@@ -22,6 +22,7 @@
 #include "io/fence.h"
 #include "io/lease_memory.h"
 #include "io/notify.h"
+#include "io/plugin_files.h"
 #include "io/run_memory.h"
 #include "io/uv_clock.h"
 #include "io/uv_worker_host.h"
@@ -35,18 +36,6 @@ constexpr std::uint64_t kFlushDeadlineMs = 1'000;
 
 // A lag of the feed that is no more than journald's own delay and a busy moment is not worth a line.
 constexpr std::uint64_t kLagShownAboveS = 1;
-
-// Only commands and Python jobs become processes of their own.
-bool has_workers_of_the_lease(const Config& config) {
-  const auto is_process = [&config](const auto& planned) {
-    return std::holds_alternative<CommandJob>(planned.job) ||
-           (std::holds_alternative<PythonJob>(planned.job) && config.python);
-  };
-  return std::any_of(config.supervised.begin(), config.supervised.end(), is_process) ||
-         std::any_of(config.tasks.begin(), config.tasks.end(), [is_process](const TaskConfig& task) {
-           return task.run_on == RunOn::kLeader && is_process(task);
-         });
-}
 
 }  // namespace
 
@@ -63,15 +52,6 @@ Result<RedisTargets> redis_targets(const Config& config) {
     targets.kg = std::move(kg).value();
   }
   return targets;
-}
-
-std::string job_obstacle(const Config& config, const Job& job) {
-  if (const auto* native = std::get_if<NativeJob>(&job)) {
-    if (native->name != "journal_feed") return "there is no native job \"" + native->name + "\"";
-    return config.feed.units.empty() ? "feed.units is empty" : "";
-  }
-  if (std::holds_alternative<PythonJob>(job)) return python_obstacle(config);
-  return std::holds_alternative<PluginJob>(job) ? "plugin jobs cannot be run by this version" : "";
 }
 
 class Daemon::Impl {
@@ -294,6 +274,7 @@ void Daemon::Impl::open_host() {
     options.python_argv = python_argv(*config_.python);
     options.python_directory = config_.python->root;
   }
+  options.plugin_argv = [](const PluginJob& job) { return plugin_argv(job); };
   if (targets_.main && has_workers_of_the_lease(config_)) {
     options.keeper = find_keeper();
     say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));

@@ -172,7 +172,7 @@ struct stargazer_host {
 
 // A job of a plugin. All of it must stay as it is until the process ends.
 typedef struct stargazer_job {
-  const char* name;         // 1 to 128 of A-Z a-z 0-9 _ . -: the `job` of a task
+  const char* name;         // 1 to 64 of A-Z a-z 0-9 _ . -: the `job` of a task
   const char* description;  // one line for `stargazer-worker --list`
   // Does the work, and returns its result. A C++ exception that leaves it is a failed run with its class and its text.
   int (*run)(const stargazer_host* host);

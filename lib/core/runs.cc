@@ -15,6 +15,16 @@ std::string describe(const ExitStatus& status) {
   return "exit code " + std::to_string(status.code);
 }
 
+bool decided_by_report(const Job& job) {
+  return std::holds_alternative<PythonJob>(job) || std::holds_alternative<PluginJob>(job);
+}
+
+// What a run that cannot say so itself was about to do.
+std::string name_in_cause(const Job& job) {
+  const auto* plugin = std::get_if<PluginJob>(&job);
+  return plugin == nullptr ? "it" : "job " + plugin->job + " of plugin " + plugin->library;
+}
+
 // "40 of 100: reading".
 std::string progress_text(const ProgressReported& progress) {
   const auto number = [](double value) {
@@ -179,7 +189,7 @@ void Runs::finish(Table::iterator place, Instant now) {
   } else if (!run.cancelled_because.empty()) {
     finished.outcome = Outcome::kCancelled;
     finished.cause = run.cancelled_because;
-  } else if (std::holds_alternative<PythonJob>(*run.plan.job)) {
+  } else if (decided_by_report(*run.plan.job)) {
     settle_by_report(run, finished);
   } else {
     settle_by_exit(run, finished);
@@ -192,7 +202,7 @@ void Runs::finish(Table::iterator place, Instant now) {
 void Runs::settle_by_report(const Run& run, FinishedRun& finished) {
   if (!run.reported) {
     finished.outcome = Outcome::kFailed;
-    finished.cause = "it ended without a result: " + describe(*run.status);
+    finished.cause = name_in_cause(*run.plan.job) + " ended without a result: " + describe(*run.status);
     return;
   }
   finished.outcome = run.reported->outcome;

@@ -67,7 +67,7 @@ class Runs {
   void kill_of_lease(const std::string& why, Instant now);
 
   void on_exited(const Exited& exited, Instant now);
-  // What a Python job reports decides its outcome; a command's exit code does, and its report only tells the cause.
+  // What a Python job or a plugin reports decides its outcome; a command's exit code does, and its report only tells the cause.
   void on_reported(const RunReported& reported);
   void on_progress(const ProgressReported& progress);
   void on_channel_closed(RunId run, Instant now);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io/keeper_protocol.h"
+#include "io/program_directory.h"
 #include "io/run_cgroup.h"
 #include "io/system_error.h"
 
@@ -105,14 +106,6 @@ Status probe(const std::string& path, KeeperSetup& setup) {
 }
 
 }  // namespace
-
-std::string directory_of_this_program() {
-  std::array<char, 4096> path{};
-  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
-  const std::string_view text(path.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
-  const auto slash = text.rfind('/');
-  return std::string(text.substr(0, slash == std::string_view::npos ? 0 : slash));
-}
 
 std::vector<std::string> keeper_places() {
   return {directory_of_this_program() + "/" + kKeeperName, STARGAZER_KEEPER_PATH};

@@ -21,9 +21,6 @@ struct KeeperSetup {
   std::string weakness;  // why not in a stronger way; "" = there is none
 };
 
-// "" when the kernel does not say.
-std::string directory_of_this_program();
-
 // The places where it may lie: beside this program (a build tree), then where it is installed.
 std::vector<std::string> keeper_places();
 

@@ -171,6 +171,10 @@ Status UvWorkerHost::Impl::spawn(const SpawnRequest& request) {
     return spawn_process_of(request, options_.python_argv,
                             own ? *request.working_directory : options_.python_directory);
   }
+  if (const auto* plugin = std::get_if<PluginJob>(request.job); plugin != nullptr && options_.plugin_argv) {
+    Result<std::vector<std::string>> argv = options_.plugin_argv(*plugin);
+    return argv.ok() ? spawn_process_of(request, *argv, *request.working_directory) : argv.error();
+  }
   return Error(std::string(kind_of(*request.job)) + " jobs cannot be run by this version");
 }
 

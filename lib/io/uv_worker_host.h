@@ -48,6 +48,8 @@ class UvWorkerHost final : public WorkerHost {
     // Runs a Python job; the function to call is in the `run` that it reads. Empty = such jobs cannot be run.
     std::vector<std::string> python_argv;
     std::string python_directory;  // where it runs unless the job says another
+    // The command that runs a plugin's job. Fails when a file of it is missing. Empty = such jobs cannot be run.
+    std::function<Result<std::vector<std::string>>(const PluginJob&)> plugin_argv;
   };
   struct Callbacks {
     std::function<void(Input)> post;

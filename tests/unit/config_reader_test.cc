@@ -297,6 +297,62 @@ TEST_CASE("a job key of a later file replaces the job", "[config_reader]") {
   CHECK(only_task(config_of(read_two(plugin, "[tasks.a]\nplugin = \"o\"\n"))).job == Job(PluginJob{"o", "q"}));
 }
 
+TEST_CASE("of a Python job and a plugin beside each other one runs", "[config_reader]") {
+  const std::string both = "python = \"a.b:c\"\nplugin = \"p\"\njob = \"q\"\n";
+  const auto [implementation, without_python, with_python] = GENERATE(table<std::string, Job, Job>({
+      {"", PluginJob{"p", "q"}, PythonJob{"a.b:c"}},
+      {"implementation = \"auto\"\n", PluginJob{"p", "q"}, PythonJob{"a.b:c"}},
+      {"implementation = \"python\"\n", PythonJob{"a.b:c"}, PythonJob{"a.b:c"}},
+      {"implementation = \"native\"\n", PluginJob{"p", "q"}, PluginJob{"p", "q"}},
+  }));
+  const std::string task = "[tasks.a]\ninterval = 1\n" + both + implementation;
+  CHECK(only_task(config_of(read_toml(task))).job == without_python);
+  CHECK(only_task(config_of(read_toml(task + "[python]\n"))).job == with_python);
+  CHECK(only_task(config_of(read_two(task, "[python]\n"))).job == with_python);
+  CHECK(config_of(read_toml("[supervised.a]\n" + both + implementation)).supervised[0].job == without_python);
+}
+
+TEST_CASE("a later file chooses the implementation, or replaces both", "[config_reader]") {
+  const std::string task = "[python]\n[tasks.a]\ninterval = 1\npython = \"a.b:c\"\nplugin = \"p\"\njob = \"q\"\n";
+  const auto [text, job] = GENERATE(table<std::string, Job>({
+      {"implementation = \"native\"", PluginJob{"p", "q"}},
+      {"job = \"r\"", PluginJob{"p", "r"}},
+      {"plugin = \"o\"", PluginJob{"o", "q"}},
+      {"python = \"d:e\"", PythonJob{"d:e"}},
+      {"command = [\"x\"]", CommandJob{{"x"}}},
+      {"timeout = 1", PythonJob{"a.b:c"}},
+  }));
+  CHECK(only_task(config_of(read_two(task, "[tasks.a]\n" + text + "\n"))).job == job);
+}
+
+TEST_CASE("an implementation that the job does not have is a problem", "[config_reader]") {
+  const auto problem = [](const std::string& text) {
+    return problem_of(read_toml("[tasks.a]\ninterval = 1\n" + text));
+  };
+  CHECK(problem("python = \"a:b\"\nimplementation = \"native\"\n") ==
+        "a.toml:4:1: tasks.a.implementation: is \"native\", but the job has none of that kind, allowed is one that it "
+        "has, or \"auto\"");
+  CHECK(contains(problem("plugin = \"p\"\njob = \"q\"\nimplementation = \"python\"\n"), "is \"python\", but the job"));
+  CHECK(contains(problem("command = [\"x\"]\nimplementation = \"native\"\n"), "is \"native\", but the job"));
+  CHECK(contains(problem("python = \"a:b\"\nimplementation = \"nativ\"\n"), "tasks.a.implementation: is \"nativ\""));
+  CHECK(contains(problem("python = \"a:b\"\nplugin = \"p\"\n"), "has a plugin but no job"));
+  CHECK(contains(problem("python = \"a:b\"\nplugin = \"p\"\njob = \"q\"\ncommand = [\"x\"]\n"), "has two jobs"));
+}
+
+TEST_CASE("a plugin is an absolute path or a name", "[config_reader]") {
+  const auto [library, good] = GENERATE(table<std::string, bool>({{"stargazer-jobs", true},
+                                                                  {"/opt/a b.so", true},
+                                                                  {"a/b.so", false},
+                                                                  {"", false},
+                                                                  {"a b", false},
+                                                                  {"/a\\u0007", false}}));
+  const ConfigOutcome outcome = read_toml("[tasks.a]\ninterval = 1\njob = \"q\"\nplugin = \"" + library + "\"\n");
+  INFO(library);
+  CHECK(outcome.config.has_value() == good);
+  if (!good)
+    CHECK(contains(problem_of(outcome), "tasks.a.plugin: is no plugin, allowed is an absolute path or a name"));
+}
+
 TEST_CASE("a section is there as soon as a file has it", "[config_reader]") {
   const Config config = config_of(read_toml("[redis]\n[kg]\n[openrouter]\n[python]\n"));
   CHECK(config.redis == RedisConfig{});

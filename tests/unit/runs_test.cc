@@ -353,6 +353,19 @@ TEST_CASE("a Python job that reports nothing has failed, even with exit code 0",
   CHECK(silent.cause == "it ended without a result: exit code 0");
 }
 
+TEST_CASE("what a plugin reports decides, and without a report its job is named", "[runs]") {
+  const Job job = PluginJob{"stargazer-jobs", "kg_decay"};
+  RunPlan plan = plan_of();
+  plan.job = &job;
+  Bench bench;
+  const RunId good = bench.start(plan);
+  bench.runs.on_reported({good, Outcome::kOk, "", ""});
+  CHECK(bench.finish(good, {1, 0}, 1s).outcome == Outcome::kOk);
+  const FinishedRun crashed = bench.finish(bench.start(plan), {0, 11}, 1s);
+  CHECK(crashed.outcome == Outcome::kFailed);
+  CHECK(crashed.cause == "job kg_decay of plugin stargazer-jobs ended without a result: killed by signal 11");
+}
+
 TEST_CASE("a command's exit code decides; what it reports tells why", "[runs]") {
   Bench bench;
   const RunId good = bench.start();
