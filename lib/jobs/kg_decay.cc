@@ -25,8 +25,31 @@ std::string match_text(const DecaySettings& settings) {
          ") IN " + kNumberTypes + " THEN " + weight + " ELSE null END AS weight, CASE WHEN " + is_core +
          " THEN null WHEN " + is_guild + " THEN $guild_factor WHEN " + is_of_a_tier +
          " THEN $factor ELSE null END AS factor, CASE WHEN " + is_core + " THEN 1 ELSE 0 END AS is_core, CASE WHEN " +
-         is_core + " THEN 0 WHEN e." + settings.pass_property + " = $pass THEN 1 ELSE 0 END AS is_done ";
+         is_core + " THEN 0 WHEN e." + settings.pass_property + " >= $pass THEN 1 ELSE 0 END AS is_done ";
 }
+
+// The key of the pass holds its number and "open" or "done". The number is the server's time in milliseconds, and above
+// that of the pass before whatever the clock says: a relationship that carries it or a later one is done. So a run that
+// was left behind, by a pass or more, finds nothing to change.
+constexpr const char* kBegin = R"(
+local number, state = string.match(redis.call('GET', KEYS[1]) or '0 done', '^(%d+) (%l+)$')
+if state ~= 'open' and state ~= 'done' then
+  return redis.error_reply('ERR the key ' .. KEYS[1] .. ' holds no pass; delete it to begin a new one')
+end
+if state == 'open' then return {number, 1} end
+local time = redis.call('TIME')
+local begun = math.max(time[1] * 1000 + math.floor(time[2] / 1000), number + 1)
+number = string.format('%.0f', begun)
+redis.call('SET', KEYS[1], number .. ' open')
+return {number, 0}
+)";
+
+// Only if the pass is still open: another node may have ended it, and begun the next, while we were away.
+constexpr const char* kEnd = R"(
+if redis.call('GET', KEYS[1]) ~= ARGV[1] .. ' open' then return 0 end
+redis.call('SET', KEYS[1], ARGV[1] .. ' done')
+return 1
+)";
 
 constexpr const char* kDue = "is_done = 0 AND weight * factor";
 
@@ -63,22 +86,16 @@ class DecayPass {
   std::int64_t unusable_ = 0;
 };
 
-// The number of a pass is the server's time: above every earlier one, whatever became of their keys.
 Status DecayPass::begin() {
-  RedisLink& server = graph_.server();
-  auto time = server.command({"TIME"});
-  if (!time) return time.error();
-  if (time->elements.size() != 2 || time->elements[0].text.empty()) return Error("TIME: a reply that is none");
-  const std::string milliseconds = time->elements[0].text + (time->elements[1].text + "000").substr(0, 3);
-  auto set = server.command({"SET", settings_.pass_key, milliseconds, "NX"});
-  if (!set) return set.error();
-  resumed_ = set->kind == RedisValue::Kind::kNil;
-  auto held = server.command({"GET", settings_.pass_key});
-  if (!held) return held.error();
-  const char* end = held->text.data() + held->text.size();
-  const auto read = std::from_chars(held->text.data(), end, pass_);
+  const auto begun = graph_.server().command({"EVAL", kBegin, "1", settings_.pass_key});
+  if (!begun) return begun.error();
+  if (begun->elements.size() != 2) return Error("the script that begins a pass: a reply that is none");
+  const std::string& number = begun->elements[0].text;
+  resumed_ = begun->elements[1].integer != 0;
+  const char* end = number.data() + number.size();
+  const auto read = std::from_chars(number.data(), end, pass_);
   if (read.ec == std::errc() && read.ptr == end && pass_ > 0) return {};
-  return Error("the key " + settings_.pass_key + " holds no number of a pass; delete it to begin a new one");
+  return Error("the script that begins a pass: a number that is none");
 }
 
 Cypher DecayPass::cypher(const NodeWindows& window, const std::string& tail) const {
@@ -127,13 +144,10 @@ EarlyEnd DecayPass::change(const NodeWindows& window, const std::string& what, s
   }
 }
 
-// Only if the pass is still ours to end: another node may have ended it, and begun the next, while we were away.
 EarlyEnd DecayPass::finish() {
   if (auto end = before_change(host_)) return end;
-  const std::string script =
-      "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
-  const auto deleted = graph_.server().command({"EVAL", script, "1", settings_.pass_key, std::to_string(pass_)});
-  if (!deleted) return JobOutcome::failed(kRedisError, deleted.error().message());
+  const auto ended = graph_.server().command({"EVAL", kEnd, "1", settings_.pass_key, std::to_string(pass_)});
+  if (!ended) return JobOutcome::failed(kRedisError, ended.error().message());
   return std::nullopt;
 }
 

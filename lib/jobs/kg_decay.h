@@ -3,8 +3,8 @@
 //
 // A pass goes over all relationships once. Each that it weakens it also stamps with the number of the pass, in the same
 // query, and one that is removed is removed instead of weakened; so a query that took effect without our hearing of it
-// changes nothing twice, and neither does a pass that was interrupted and begun again: the number of a pass lies in
-// Redis beside the graph until the pass is complete.
+// changes nothing twice, and neither does a pass that was interrupted and begun again: the number of the pass lies in
+// Redis beside the graph, and the next pass begins only when it is complete.
 #pragma once
 
 #include <cstdint>

@@ -113,7 +113,7 @@ class BadServers(JobTest):
                 self.assertIn(self.run_job().outcome, job_harness.OUTCOMES)
 
     def test_kg_decay(self):
-        self.check("kg_decay", ["TYPE", "TIME", "SET", "GET", "GRAPH.RO_QUERY", "GRAPH.QUERY", "EVAL"])
+        self.check("kg_decay", ["TYPE", "EVAL", "GRAPH.RO_QUERY", "GRAPH.QUERY"])
 
     def test_limbic_maintenance(self):
         self.check("limbic_maintenance", ["TIME", "GRAPH.RO_QUERY", "GRAPH.QUERY"], grace="0s")

@@ -18,6 +18,11 @@ class DecayTest(JobTest):
         text = ", ".join(f"{key}: {value!r}" for key, value in {"name": name, **properties}.items())
         self.server.graph(f"CREATE (:Entity)-[:KNOWS {{{text}}}]->(:Entity)")
 
+    def pass_state(self):
+        number, state = self.client.get(PASS_KEY).decode().split()
+        self.assertGreater(int(number), 1_700_000_000_000)
+        return state
+
     def weights(self):
         found = self.server.graph("MATCH ()-[e]->() RETURN e.name, e.weight")
         return {name.decode(): self.number(weight) for name, weight in found}
@@ -46,7 +51,7 @@ class DecayTest(JobTest):
             if passes in (1, 2, 30):
                 full, half = 0.95**passes, 0.975**passes
                 self.assert_weights({"core": 1.0, "guild": half, "channel": full, "user": full})
-            self.assertFalse(self.client.exists(PASS_KEY), "the pass is complete")
+            self.assertEqual(self.pass_state(), "done")
 
     def test_tier_by_category_or_by_priority_alone(self):
         self.edge("core by priority", weight=1.0, priority=100)
@@ -135,7 +140,7 @@ class DecayTest(JobTest):
         first = job.counters
         self.assertGreater(first["weakened"], 10_000)
         self.assertLess(first["weakened"], 40_000)
-        self.assertTrue(self.client.exists(PASS_KEY))
+        self.assertEqual(self.pass_state(), "open")
         self.assertEqual(job.events, [], "a stop is no error")
         done, total, message = job.progress[-1]
         self.assertTrue(0 <= done < total == 40_000, job.progress[-1])
@@ -146,7 +151,7 @@ class DecayTest(JobTest):
         self.assertEqual(second.counters["weakened"] + first["weakened"], 60_000)
         self.assertEqual(second.counters["removed"] + first["removed"], 20_000)
         self.assertEqual(self.distribution(), {1.0: 20_000, 0.975: 20_000, 0.95: 20_000, 1.9: 20_000})
-        self.assertFalse(self.client.exists(PASS_KEY))
+        self.assertEqual(self.pass_state(), "done")
 
         third = self.assert_ok(self.run_job())
         self.assertEqual(third.counters["weakened"], 60_000)
@@ -198,6 +203,29 @@ class DecayTest(JobTest):
         self.assert_ok(self.run_job())
         self.assertEqual(self.distribution(), {1.0: 400, 0.975: 400, 0.95: 400, 1.9: 400})
 
+    def test_numbers_of_passes_rise_whatever_the_clock_says(self):
+        self.edge("user", weight=1.0, category="user")
+        self.client.set(PASS_KEY, "9000000000000 done")
+        for passes in (1, 2):
+            self.assert_ok(self.run_job())
+            self.assertEqual(self.client.get(PASS_KEY), f"{9_000_000_000_000 + passes} done".encode())
+            self.assert_weights({"user": 0.95**passes})
+
+    def test_a_run_that_was_left_behind_changes_nothing(self):
+        """It waits for the lease while another run completes its pass, and a further one."""
+        self.edge("user", weight=1.0, category="user")
+
+        def verify(number):
+            if number == 2:
+                self.assert_ok(self.run_job())
+                self.assert_ok(self.run_job())
+            return HELD
+
+        late = self.run_job(verify)
+        self.assertEqual(late.counters["weakened"], 0)
+        self.assert_weights({"user": 0.95**2})
+        self.assertEqual(self.pass_state(), "done")
+
     def test_no_graph_is_nothing_to_do(self):
         job = self.run_job()
         self.assertEqual((job.outcome, job.message), ("skipped", "there is no graph knowledge"))
@@ -217,7 +245,7 @@ class DecayTest(JobTest):
         self.tiers()
         self.client.set(PASS_KEY, "a text")
         job = self.run_job()
-        self.assertIn("holds no number of a pass; delete it", job.message)
+        self.assertIn(f"the key {PASS_KEY} holds no pass; delete it to begin a new one", job.message)
         self.client.delete(PASS_KEY)
         self.client.lpush(PASS_KEY, "a list")
         self.assertIn("WRONGTYPE", self.run_job().message)
