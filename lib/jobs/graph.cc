@@ -61,7 +61,7 @@ Result<GraphRows> Graph::read(const Cypher& cypher) {
   return ask("GRAPH.RO_QUERY", cypher);
 }
 
-Result<std::vector<std::int64_t>> Graph::numbers(Result<GraphRows> rows, std::size_t count) const {
+Result<std::vector<std::int64_t>> Graph::numbers(const Result<GraphRows>& rows, std::size_t count) const {
   if (!rows) return rows.error();
   const Error other("the query returned something else than " + std::to_string(count) + " whole numbers");
   if (rows->size() != 1 || rows->front().size() != count) return other;

@@ -34,7 +34,7 @@ class Graph {
   Result<GraphRows> read(const Cypher& cypher);
 
   // The whole numbers of the one row that the query returns, `count` of them. Fails on anything else.
-  Result<std::vector<std::int64_t>> numbers(Result<GraphRows> rows, std::size_t count) const;
+  Result<std::vector<std::int64_t>> numbers(const Result<GraphRows>& rows, std::size_t count) const;
 
   RedisLink& server() { return server_; }
   const std::string& name() const { return name_; }
