@@ -15,7 +15,6 @@
 #include "core/timers.h"
 
 namespace stargazer {
-namespace {}  // namespace
 
 class Supervisor::Impl {
  public:
@@ -323,7 +322,6 @@ void Supervisor::Impl::start_worker(std::uint32_t index, Instant now) {
                      .settings = &worker.settings,
                      .working_directory = &worker.working_directory,
                      .arguments = worker.dependencies,
-                     .timeout = Duration::zero(),
                      .stop_grace = grace,
                      .of_lease = true,
                      .epoch = lease_.epoch(),

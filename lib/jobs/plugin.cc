@@ -1,8 +1,7 @@
 // The plugin stargazer-jobs: the jobs of job_list.h behind the C ABI of stargazer/plugin.h.
-#include "stargazer/plugin.h"
-
 #include <array>
 #include <cstddef>
+#include <stargazer/plugin.h>
 #include <string>
 #include <utility>
 

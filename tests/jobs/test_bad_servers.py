@@ -1,5 +1,5 @@
-"""Servers that answer badly: a proxy before a real FalkorDB spoils the answers to one command at a time. Whatever comes,
-the job ends with an outcome of its own, and soon."""
+"""Servers that answer badly: a proxy before a real FalkorDB spoils the answers to one command at a time. Whatever
+comes, the job ends with an outcome of its own, and soon."""
 
 import json
 import socket
