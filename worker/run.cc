@@ -73,8 +73,8 @@ int run_job(const std::string& library, const std::string& job, Channel& channel
                          std::to_string(run->protocol),
                      "ProtocolError");
   }
-  // What the job has printed comes before its end.
-  std::fflush(nullptr);
+  // What the job has printed comes before its end. Not every stream: a thread that reads from one would hold us up.
+  std::fflush(stdout);
   channel.send_result(result_line(answer));
   return exit_code(answer.outcome);
 }

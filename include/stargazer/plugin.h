@@ -28,8 +28,8 @@
 //
 // The process. fd 3 belongs to the host. SIGTERM asks the job to stop (see stop_requested) and interrupts system calls;
 // SIGPIPE is ignored. stdin is empty; what is written to stdout and stderr becomes lines of the journal. When `run` has
-// returned, the C library's output is flushed and the process ends at once: threads that are left end with it, and
-// neither atexit nor destructors of static objects run.
+// returned, stdout is flushed and the process ends at once: threads that are left end with it, and neither atexit nor
+// destructors of static objects run.
 #ifndef STARGAZER_PLUGIN_H
 #define STARGAZER_PLUGIN_H
 
