@@ -35,6 +35,13 @@ Json plugin_setup_json(const Config& config) {
   return setup;
 }
 
+// Read back from what config/settings_reader.h wrote.
+Json settings_json(const Settings* settings) {
+  Json json = Json::object();
+  for (const auto& [name, value] : settings == nullptr ? Settings{} : *settings) json[name] = Json::parse(value);
+  return json;
+}
+
 Json flags_json(const Config& config) {
   Json flags = Json::object();
   for (const auto& [name, value] : config.flags) {
@@ -65,7 +72,7 @@ RunParams::RunParams(const Config& config, std::string node_id) : node_id_(std::
 std::string RunParams::json(const SpawnRequest& request, WallTime wall_now) const {
   Json params{{"protocol", kRpcProtocol},   {"task", request.name}, {"run_id", request.run_id_text},
               {"attempt", request.attempt}, {"timeout_s", nullptr}, {"deadline", nullptr},
-              {"arguments", Json::array()}, {"lease", nullptr}};
+              {"arguments", Json::array()}, {"lease", nullptr},     {"settings", settings_json(request.settings)}};
   if (request.timeout > Duration::zero()) {
     params["timeout_s"] = to_seconds(request.timeout);
     params["deadline"] = std::chrono::duration<double>(wall_now.time_since_epoch() + request.timeout).count();

@@ -3,6 +3,7 @@
 
 #include "config/draft.h"
 #include "config/limit_reader.h"
+#include "config/settings_reader.h"
 
 namespace stargazer {
 namespace {
@@ -70,6 +71,11 @@ void read_environment(const Entry& from, Draft& draft, const Place& place) {
   });
 }
 
+template <typename Draft>
+void read_job_settings(const Entry& from, Draft& draft, const Place& place) {
+  read_settings(from, draft.settings, place);
+}
+
 using TaskKey = Key<TaskDraft>;
 constexpr std::array kTaskKeys{
     TaskKey{"aliases", TaskKey::Texts{&TaskDraft::aliases, kAliasesMax, task_names}},
@@ -89,6 +95,7 @@ constexpr std::array kTaskKeys{
     TaskKey{"once", TaskKey::Flag{&TaskDraft::once}},
     TaskKey{"enabled", TaskKey::Flag{&TaskDraft::enabled}},
     TaskKey{"environment", &read_environment<TaskDraft>},
+    TaskKey{"settings", &read_job_settings<TaskDraft>},
     TaskKey{"working_directory", TaskKey::Text{&TaskDraft::working_directory, absolute_path_or_empty}},
     TaskKey{"memory_max", &read_limit<TaskDraft, read_memory_max>},
     TaskKey{"cpu_weight", &read_limit<TaskDraft, read_cpu_weight>},
@@ -109,6 +116,7 @@ constexpr std::array kSupervisedKeys{
     WorkerKey{"enabled", WorkerKey::Flag{&SupervisedDraft::enabled}},
     WorkerKey{"stop_grace", WorkerKey::Time{&SupervisedDraft::stop_grace, 0s, 1h}},
     WorkerKey{"environment", &read_environment<SupervisedDraft>},
+    WorkerKey{"settings", &read_job_settings<SupervisedDraft>},
     WorkerKey{"working_directory", WorkerKey::Text{&SupervisedDraft::working_directory, absolute_path_or_empty}},
     WorkerKey{"memory_max", &read_limit<SupervisedDraft, read_memory_max>},
     WorkerKey{"cpu_weight", &read_limit<SupervisedDraft, read_cpu_weight>},

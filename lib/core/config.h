@@ -77,6 +77,9 @@ enum class RunOn : std::uint8_t { kEveryNode, kLeader };
 
 using Environment = std::map<std::string, std::string>;
 
+// What a job reads of its own table `settings`: each value as JSON. Nobody but the job knows the keys.
+using Settings = std::map<std::string, std::string>;
+
 // [tasks.NAME]: a periodic task.
 struct TaskConfig {
   std::string name;
@@ -101,6 +104,7 @@ struct TaskConfig {
 
   Job job = CommandJob{};
   Environment environment;        // added to the run's environment
+  Settings settings;              // told to the job
   std::string working_directory;  // "" = the daemon's
   Limits limits;
 
@@ -126,6 +130,7 @@ struct SupervisedConfig {
   Duration stop_grace{};  // 0 = lease.hard_kill - lease.soft_stop; a longer one is cut to that
   Job job = CommandJob{};
   Environment environment;
+  Settings settings;
   std::string working_directory;
   Limits limits;
 

@@ -48,6 +48,7 @@ RunPlan plan_of(const Configured& what, RunOwner owner, std::uint32_t index) {
   plan.environment = &what.environment;
   plan.working_directory = &what.working_directory;
   plan.limits = &what.limits;
+  plan.settings = &what.settings;
   plan.arguments = what.dependencies;
   plan.stop_grace = what.stop_grace;
   return plan;
@@ -82,7 +83,8 @@ Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std
                                       .arguments = plan.arguments,
                                       .timeout = plan.timeout,
                                       .attempt = plan.attempt,
-                                      .limits = plan.limits});
+                                      .limits = plan.limits,
+                                      .settings = plan.settings});
   if (!spawned.ok()) return spawned.error();
   Run run;
   run.plan = plan;

@@ -25,6 +25,7 @@ struct RunPlan {
   const std::string* name = nullptr;
   const Job* job = nullptr;
   const Environment* environment = nullptr;
+  const Settings* settings = nullptr;
   const std::string* working_directory = nullptr;
   const Limits* limits = nullptr;
   DependencySet arguments;

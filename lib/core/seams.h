@@ -83,7 +83,8 @@ struct SpawnRequest {
   DependencySet arguments;    // what the job is called with
   Duration timeout{};         // 0 = none
   std::uint32_t attempt = 1;  // counts up until a run of the task does not fail: STARGAZER_ATTEMPT
-  const Limits* limits = nullptr;  // null = none
+  const Limits* limits = nullptr;      // null = none
+  const Settings* settings = nullptr;  // null = none
 };
 
 // Starts and stops processes. Every worker that was started yields exactly one Exited and exactly one ChannelClosed,

@@ -124,6 +124,14 @@ TEST_CASE("each single mistake is one line with its place, key, cause and what i
        "tasks.a.environment.STARGAZER_FD: begins with STARGAZER_"},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nenvironment = {\"A=B\" = \"4\"}\n", "is not a name of a variable"},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nenvironment = {A = 4}\n", "tasks.a.environment.A: is an integer"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nsettings = 4\n",
+       "tasks.a.settings: is an integer, allowed is a table"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nsettings = {when = 2026-11-25}\n",
+       "tasks.a.settings.when: is or holds a date, allowed are booleans, numbers, strings, and arrays and tables of "
+       "them"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nsettings = {a = [1, inf]}\n",
+       "tasks.a.settings.a: is or holds a number that is not finite"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nsettings = {\"a b\" = 1}\n", "tasks.a.settings.a b: "},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nenvironment = 4\n",
        "tasks.a.environment: is an integer, allowed is a table"},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nworking_directory = \"x\"\n", "is not an absolute path"},
@@ -238,6 +246,30 @@ TEST_CASE("two names for one task in one file are refused, however they are spel
     CHECK(contains(problem_of(read_two(kTask, "[tasks.b]\ninterval = 1\ncommand = [\"x\"]\naliases = [\"a\"]\n")),
                    "2.toml:1:8: tasks.b: " + twice + ": its alias \"a\" already names the task \"a\""));
   }
+}
+
+TEST_CASE("settings are JSON for the job, and a later file overrides single ones", "[config_reader]") {
+  const Config config = config_of(read_two(
+      kTask + "[tasks.a.settings]\nflag = true\nwhole = 3\nreal = 0.05\ntext = \"a \\\"b\\\"\"\n"
+              "list = [\"x\", 1]\ntable = {k = {n = 1}}\n[supervised.w]\ncommand = [\"w\"]\nsettings = {x = 1}\n",
+      "[tasks.a.settings]\nwhole = 4\nlist = []\n"));
+  CHECK(only_task(config).settings == Settings{{"flag", "true"},
+                                               {"whole", "4"},
+                                               {"real", "0.05"},
+                                               {"text", R"("a \"b\"")"},
+                                               {"list", "[]"},
+                                               {"table", R"({"k":{"n":1}})"}});
+  CHECK(config.supervised.at(0).settings == Settings{{"x", "1"}});
+}
+
+TEST_CASE("settings have limits", "[config_reader]") {
+  std::string many = kTask + "[tasks.a.settings]\n";
+  for (int number = 0; number < 256; ++number) many += "k" + std::to_string(number) + " = 1\n";
+  CHECK(only_task(config_of(read_toml(many))).settings.size() == 256);
+  CHECK(contains(problem_of(read_toml(many + "more = 1\n")), "tasks.a.settings.more: is one setting too many"));
+  const std::string text(16 * 1024, 'x');
+  CHECK(contains(problem_of(read_toml(kTask + "settings = {a = \"" + text + "\"}\n")),
+                 "tasks.a.settings.a: makes the settings too long, allowed are 16384 bytes of JSON"));
 }
 
 TEST_CASE("a later file overrides single keys, by any of a task's names", "[config_reader]") {

@@ -18,6 +18,7 @@ using Calls = std::vector<std::string>;
 const std::string kName = "job";
 const Job kJob = CommandJob{{"/bin/true"}};
 const Environment kEnvironment{{"KEY", "value"}};
+const Settings kSettings{{"key", "1"}};
 const std::string kDirectory = "/tmp";
 
 RunPlan plan_of(RunOwner owner = RunOwner::kTask, std::uint32_t owner_index = 0) {
@@ -26,6 +27,7 @@ RunPlan plan_of(RunOwner owner = RunOwner::kTask, std::uint32_t owner_index = 0)
           .name = &kName,
           .job = &kJob,
           .environment = &kEnvironment,
+          .settings = &kSettings,
           .working_directory = &kDirectory,
           .arguments = {},
           .timeout = Duration::zero(),
@@ -95,6 +97,7 @@ TEST_CASE("a worker gets what its plan says", "[runs]") {
   CHECK(request.name == "job");
   CHECK(request.job == &kJob);
   CHECK(request.environment == &kEnvironment);
+  CHECK(request.settings == &kSettings);
   CHECK(request.working_directory == &kDirectory);
   CHECK(bench.runs.size() == 1);
   CHECK(bench.runs.started_at({1}) == at(3s));

@@ -6,6 +6,7 @@
 
 #include "config/check_report.h"
 #include "config/draft.h"
+#include "jobs/job_list.h"
 #include "unit/config_support.h"
 
 using namespace stargazer;
@@ -151,6 +152,25 @@ TEST_CASE("both spellings of the consolidation service name the same tasks", "[s
   CHECK(config.tasks.size() == kCatalogue.size() + 1);  // and the backfill
   CHECK(config.tasks[5].interval == std::chrono::seconds(1));
   CHECK(config.tasks[4].interval == std::chrono::seconds(2));
+}
+
+TEST_CASE("without Python the jobs in C++ stand in, each under a name that the plugin has", "[shipped_config]") {
+  const auto plugin_jobs = [](const Config& config) {
+    std::set<std::string> names;
+    for (const TaskConfig& task : config.tasks) {
+      const auto* plugin = std::get_if<PluginJob>(&task.job);
+      if (plugin == nullptr) continue;
+      CHECK(plugin->library == "stargazer-jobs");
+      CHECK(task.run_on == RunOn::kLeader);  // they ask for the lease
+      names.insert(plugin->job);
+    }
+    return names;
+  };
+  std::set<std::string> known;
+  for (const jobs::NamedJob& job : jobs::kJobs) known.insert(job.name);
+  CHECK(plugin_jobs(shipped()) == known);
+  const std::string catalogue = text_of_file(kFolder + "tasks.toml");
+  CHECK(plugin_jobs(config_of(read_toml(catalogue + "\n[python]\n"))).empty());
 }
 
 TEST_CASE("everything is scheduled when everything is there", "[shipped_config]") {
