@@ -1,6 +1,9 @@
 """Bad configuration through the program itself: exit 78, and a line with the place, the fault and what is allowed."""
 
 import json
+import re
+import shutil
+import textwrap
 import unittest
 
 import harness
@@ -181,6 +184,18 @@ class TheShippedConfiguration(harness.DaemonTest):
                             f'[scheduler]\ncatalogue = "{harness.ROOT}/config/tasks.toml"\n')
             task = next(t for t in self.report(path)["tasks"] if t["name"] == "starwiki_lint")
             self.assertEqual(task["interval_s"], seconds)
+
+    def test_the_migration_page_turns_everything_off(self):
+        page = (harness.ROOT / "docs/migration.md").read_text()
+        text = re.search(r"```toml\n(.*?)```", page, re.DOTALL).group(1)
+        shutil.copy(self.MAIN, self.folder / "main.toml")
+        shutil.copy(harness.ROOT / "config/tasks.toml", self.folder)
+        (self.folder / "conf.d").mkdir()
+        (self.folder / "conf.d/50-migration.toml").write_text(textwrap.dedent(text))
+        report = self.report(self.folder / "main.toml")
+        self.assertEqual({task["name"] for task in report["tasks"]}, set(CATALOGUE))
+        for planned in report["tasks"] + report["supervised"]:
+            self.assertIn("disabled by enabled = false", planned["reason"], planned["name"])
 
     def test_leader_key_from_the_environment(self):
         result = harness.check("--config", self.MAIN, environment={"SG_LEADER_KEY": "other:key"})
