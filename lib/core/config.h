@@ -232,12 +232,12 @@ struct FeedConfig {
   std::uint32_t stream_max_length = 100'000;
   std::string gaps_key;  // "" = channel + ":gaps"
 
-  Duration poll = std::chrono::milliseconds(5);  // 0 = wait for the journal's own notice
-  std::vector<std::string> fields;               // beside the "__" ones; empty = all
-  std::uint32_t max_entry_bytes = 1024 * 1024;   // of an entry's JSON; 0 = no limit
-  std::uint32_t max_priority = 7;                // 7 = whatever it is, also none
-  std::vector<std::string> include_identifiers;  // globs; empty = all
-  std::vector<std::string> exclude_identifiers;  // globs
+  Duration poll = std::chrono::milliseconds(10);  // 0 = wait for the journal's own notice
+  std::vector<std::string> fields;                // beside the "__" ones; empty = all
+  std::uint32_t max_entry_bytes = 1024 * 1024;    // of an entry's JSON; 0 = no limit
+  std::uint32_t max_priority = 7;                 // 7 = whatever it is, also none
+  std::vector<std::string> include_identifiers;   // globs; empty = all
+  std::vector<std::string> exclude_identifiers;   // globs
 
   std::string gaps_key_or_default() const { return gaps_key.empty() ? channel + ":gaps" : gaps_key; }
 

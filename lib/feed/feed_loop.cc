@@ -168,8 +168,11 @@ void FeedLoop::read() {
 // What a turn with entries costs says nothing about a quiet journal, and after it the next ones are not far. What a
 // quiet turn costs is taken as an average: now and then one looks at the files as well.
 std::chrono::nanoseconds FeedLoop::pause_after(int entries, std::chrono::nanoseconds used) {
+  const auto now = Clock::now();
+  if (entries > 0) wakeful_until_ = now + kWakefulFor;
   if (entries > 0) return std::chrono::nanoseconds(config_.poll) / kPollsWhileEntriesCome;
   quiet_turn_ += (used - quiet_turn_) / kQuietTurnsAveraged;
+  if (now < wakeful_until_) return std::chrono::nanoseconds(config_.poll) / kPollsWhileWakeful;
   return std::max<std::chrono::nanoseconds>(config_.poll, kQuietShare * quiet_turn_);
 }
 

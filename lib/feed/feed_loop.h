@@ -53,7 +53,10 @@ class FeedLoop {
   static constexpr int kQuietShare = 120;
   static constexpr int kQuietTurnsAveraged = 16;
   // After a turn that found entries the next look comes after this part of feed.poll.
-  static constexpr int kPollsWhileEntriesCome = 2;
+  static constexpr int kPollsWhileEntriesCome = 4;
+  // Where one entry was, the next is not far: for this time the looks come after that part of feed.poll.
+  static constexpr std::chrono::milliseconds kWakefulFor{1000};
+  static constexpr int kPollsWhileWakeful = 2;
 
   // `position_file`: "" = the position is not kept. `lag`: called when the lag in seconds has changed. `stop` and
   // `tally` must outlive it. REQUIRES: config.units is not empty. May throw std::system_error.
@@ -110,7 +113,8 @@ class FeedLoop {
   WallTime started_;
   Clock::time_point open_at_{};
   Clock::time_point read_at_{};
-  std::chrono::nanoseconds quiet_turn_{};                 // what looking costs when there is nothing
+  std::chrono::nanoseconds quiet_turn_{};  // what looking costs when there is nothing
+  Clock::time_point wakeful_until_{};
   Clock::time_point look_at_ = Clock::time_point::max();  // of a quiet journal
   Clock::time_point connect_at_{};
   Clock::time_point progress_by_{};

@@ -11,8 +11,9 @@ namespace {
 // Of the header (systemd.io/JOURNAL_FILE_FORMAT): the number of entries, and after it the number of the last one.
 constexpr off_t kCountsOffset = 152;
 
+// Also one that cannot be read: a new file has no header yet.
 std::vector<JournalFile> written_to(std::vector<JournalFile> files) {
-  std::erase_if(files, [](const JournalFile& file) { return file.archived() || !file.damage.empty(); });
+  std::erase_if(files, [](const JournalFile& file) { return file.archived(); });
   return files;
 }
 

@@ -57,7 +57,9 @@ class Cluster {
   void fault_lasts(Duration length, Timeline::Action end);
   void fault_ends();
   void expect_recovery();
-  void judge_recovery_after(Duration delay);
+  enum class Look { kFirst, kStretch, kSecond };
+  void judge_recovery(Look look, Duration delay);
+  void recovery_missed();
   void heal(Node& node);
 
   void begin_faults();

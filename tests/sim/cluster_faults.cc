@@ -63,18 +63,26 @@ void Cluster::fault_ends() {
 }
 
 void Cluster::expect_recovery() {
-  if (options_.recovery_max > Duration::zero()) judge_recovery_after(options_.recovery_max);
+  if (options_.recovery_max > Duration::zero()) judge_recovery(Look::kFirst, options_.recovery_max);
 }
 
-// A slow network can cost a lease at any time, also long after the last fault, and just before this looks.
-void Cluster::judge_recovery_after(Duration delay) {
-  world_.timeline.after(delay, [this, begun = faults_begun_, calm = calm_] {
+// A slow network can cost a lease at any time, also long after the last fault and just before this looks. But not for
+// so long, and not for two looks in a row.
+void Cluster::judge_recovery(Look look, Duration delay) {
+  world_.timeline.after(delay, [this, look, begun = faults_begun_, calm = calm_] {
     if (ending_ || begun != faults_begun_ || calm != calm_ || watch_.active_sets() > 0) return;
-    const Duration left = options_.recovery_max - watch_.idle_for();
-    if (left > Duration::zero()) return judge_recovery_after(left);
-    world_.findings.found(Invariant::kRecovers, "cluster",
-                          "no active workers " + format_duration(options_.recovery_max) + " after the last fault");
+    const Duration left = options_.recovery_max - watch_.missing_for();
+    if (left <= Duration::zero() || look == Look::kSecond) return recovery_missed();
+    if (look != Look::kFirst) return;
+    judge_recovery(Look::kStretch, left);
+    judge_recovery(Look::kSecond, options_.recovery_max);
   });
+}
+
+void Cluster::recovery_missed() {
+  world_.findings.found(Invariant::kRecovers, "cluster",
+                        "no active workers " + format_duration(options_.recovery_max) +
+                            " after the last fault, for so long or again as long after that");
 }
 
 // ---- The store ------------------------------------------------------------------------------------------------------

@@ -26,8 +26,12 @@ void ClusterWatch::sets_are(std::size_t active_sets) {
     ++overlaps_;
     longest_overlap_ = std::max<Duration>(longest_overlap_, now - overlap_since_);
   }
-  if (before == 1 && active_sets == 0) idle_since_ = now;
+  if (before == 1 && active_sets == 0) {
+    idle_since_ = now;
+    if (now - active_since_ > kMomentMax) missing_since_ = now;
+  }
   if (before == 0 && active_sets == 1) {
+    active_since_ = now;
     idle_ += now - idle_since_;
     if (was_active_ && now > idle_since_) gaps_.push_back(now - idle_since_);
     was_active_ = true;

@@ -11,6 +11,9 @@ namespace stargazer::sim {
 
 class ClusterWatch {
  public:
+  // What is shorter is a moment.
+  static constexpr Duration kMomentMax = std::chrono::seconds(5);
+
   // `exclusive` is false when every node is its own leader, because there is no Redis. `overlaps_happen`: a pause of a
   // whole machine makes them, against which only the fence helps (I3); they are counted, and no finding.
   ClusterWatch(World& world, std::size_t nodes, bool exclusive, bool overlaps_happen)
@@ -24,8 +27,9 @@ class ClusterWatch {
   int alive(std::size_t node) const { return alive_[node]; }
   bool exclusive() const { return exclusive_; }
   std::size_t active_sets() const { return active_sets_; }
-  // How long there has been no active worker; 0 while there is one.
-  Duration idle_for() const { return active_sets_ > 0 ? Duration::zero() : world_.timeline.now() - idle_since_; }
+  // How long there has been no active worker, but for moments: workers that start and die are no recovery. 0 while
+  // there is one.
+  Duration missing_for() const { return active_sets_ > 0 ? Duration::zero() : world_.timeline.now() - missing_since_; }
 
   std::uint64_t overlaps() const { return overlaps_; }
   Duration longest_overlap() const { return longest_overlap_; }
@@ -43,6 +47,8 @@ class ClusterWatch {
   bool overlaps_happen_;
   std::size_t active_sets_ = 0;
   TrueTime idle_since_{};
+  TrueTime active_since_{};
+  TrueTime missing_since_{};
   TrueTime overlap_since_{};
   std::uint64_t overlaps_ = 0;
   Duration longest_overlap_{};

@@ -50,6 +50,7 @@ TEST_CASE("what cannot be known counts as growth", "[growth_watch]") {
   GrowthWatch watch;
   JournalFile missing;
   missing.path = directory.path() / "missing.journal";
+  missing.damage = "is too short";
   watch.watch({missing});
   for (int i = 0; i < 4; ++i) CHECK(watch.grown());
   watch.watch(std::vector<JournalFile>(GrowthWatch::kFilesMax + 1, missing));
