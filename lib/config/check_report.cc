@@ -43,8 +43,8 @@ std::string job_text(const Job& job) {
   if (const auto* command = std::get_if<CommandJob>(&job)) return kind + command->argv.front();
   if (const auto* python = std::get_if<PythonJob>(&job)) return kind + python->target;
   if (const auto* native = std::get_if<NativeJob>(&job)) return kind + native->name;
-  const auto& plugin = std::get<PluginJob>(job);
-  return kind + plugin.library + " " + plugin.job;
+  const auto& [library, job_name] = std::get<PluginJob>(job);
+  return kind + library + " " + job_name;
 }
 
 std::string task_text(const PlannedTask& planned) {

@@ -106,8 +106,9 @@ template <typename Draft>
 void take_plugin(Draft& draft, const Entry& from, const Place& place, bool library_given, bool job_given) {
   const auto* before = std::get_if<PluginJob>(&draft.job);
   PluginJob plugin = before == nullptr ? PluginJob{} : *before;
-  if (library_given) plugin.library = draft.plugin;
-  if (job_given) plugin.job = draft.plugin_job;
+  auto& [library, job] = plugin;
+  if (library_given) library = draft.plugin;
+  if (job_given) job = draft.plugin_job;
   if (before == nullptr && library_given != job_given) {
     place.problem(from, library_given ? "has a plugin but no job, allowed are both or neither"
                                       : "has a job but no plugin, allowed are both or neither");
