@@ -3,6 +3,8 @@
 #include <csignal>
 #include <utility>
 
+#include "core/runs.h"
+
 namespace stargazer::sim {
 namespace {
 
@@ -17,8 +19,7 @@ Duration between(Duration low, Duration high, Random& random) {
 }
 
 ExitStatus draw_status(const ChildOdds& odds, Random& random) {
-  constexpr int kNothingToDo = 77;
-  if (random.chance(odds.skips)) return {.code = kNothingToDo};
+  if (random.chance(odds.skips)) return {.code = Runs::kSkippedExitCode};
   if (random.chance(odds.crashes)) return {.code = 1};
   if (random.chance(odds.dies_by_signal)) return {.signal = SIGSEGV};
   return {};
