@@ -28,10 +28,10 @@ struct FeedCounters {
   std::uint64_t gaps = 0;
   std::uint64_t entries_lost_max = 0;  // in all gaps together, as far as known
   std::uint64_t redis_failures = 0;
-  std::uint64_t receivers = 0;  // of the last PUBLISH
-  std::uint64_t lag_s = 0;      // behind the journal's end, see lag_watch.h
-  std::uint64_t lag_entries_max = 0;
-  std::string last_cursor{};  // of the last entry that Redis acknowledged; "" = none yet
+  std::uint64_t receivers = 0;        // of the last PUBLISH
+  std::uint64_t lag_s = 0;            // behind the journal's end, see lag_watch.h
+  std::uint64_t lag_entries_max = 0;  // the same in entries, of all units; 0 = none, or not known
+  std::string last_cursor{};          // of the last entry that Redis acknowledged; "" = none yet
 };
 
 class Feed {
