@@ -1,4 +1,4 @@
-// Whether libsystemd shows all fields of an entry that journald has just written.
+// Whether libsystemd shows all fields of an entry that journald, or another writer of journals, has just written.
 //
 // An entry can be found before journald has linked the last of its fields to it. For that moment such a field looks
 // damaged, and libsystemd passes by damaged fields without a word (seen with 252 and read in 257; journalctl loses it

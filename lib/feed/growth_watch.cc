@@ -1,7 +1,10 @@
 #include "feed/growth_watch.h"
 
 #include <algorithm>
+#include <cstring>
+#include <endian.h>
 #include <fcntl.h>
+#include <limits>
 #include <unistd.h>
 #include <utility>
 
@@ -10,6 +13,9 @@ namespace {
 
 // Of the header (systemd.io/JOURNAL_FILE_FORMAT): the number of entries, and after it the number of the last one.
 constexpr off_t kCountsOffset = 152;
+// Of the header: the sequence; and from there on, the number that its last entry got as soon as it was begun.
+constexpr off_t kSeqnumIdOffset = 72;
+constexpr std::size_t kTailSeqnumAfterId = 160 - kSeqnumIdOffset;
 
 // Also one that cannot be read: a new file has no header yet.
 std::vector<JournalFile> written_to(std::vector<JournalFile> files) {
@@ -43,6 +49,20 @@ bool GrowthWatch::changed(File& file) {
   const ssize_t count = pread(file.fd.get(), counts.data(), counts.size(), kCountsOffset);
   if (count != static_cast<ssize_t>(counts.size())) return true;
   return std::exchange(file.counts, counts) != counts;
+}
+
+std::uint64_t GrowthWatch::finished_through(const JournalId& seqnum_id) const {
+  if (!known_) return 0;
+  for (const File& file : files_) {
+    std::array<char, kTailSeqnumAfterId + sizeof(std::uint64_t)> bytes{};
+    const ssize_t count = pread(file.fd.get(), bytes.data(), bytes.size(), kSeqnumIdOffset);
+    if (count != static_cast<ssize_t>(bytes.size())) return 0;
+    if (std::memcmp(bytes.data(), seqnum_id.data(), seqnum_id.size()) != 0) continue;
+    std::uint64_t tail_seqnum = 0;
+    std::memcpy(&tail_seqnum, bytes.data() + kTailSeqnumAfterId, sizeof tail_seqnum);
+    return std::max<std::uint64_t>(le64toh(tail_seqnum), 1) - 1;
+  }
+  return std::numeric_limits<std::uint64_t>::max();
 }
 
 bool GrowthWatch::grown() {

@@ -28,6 +28,10 @@ class GrowthWatch {
   // many files, or one that cannot be read.
   bool grown();
 
+  // Up to this number the entries of that sequence are finished: a later one has been begun, or nothing is written to
+  // it any more. 0 when that is not known. Asks the files, as they are now.
+  std::uint64_t finished_through(const JournalId& seqnum_id) const;
+
  private:
   struct File {
     std::string path;

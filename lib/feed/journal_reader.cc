@@ -54,14 +54,6 @@ std::vector<std::string> missing_roots() {
   return missing;
 }
 
-// Written so short a time ago that journald may not be done with it. The clock of an entry is that of its boot; that of
-// another boot can only make this say yes for one that is old.
-bool is_fresh(std::uint64_t monotonic_usec) {
-  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch());
-  const std::chrono::microseconds written(monotonic_usec);
-  return written <= now && now - written < JournalReader::kFieldsWithin;
-}
-
 }  // namespace
 
 JournalReader::JournalReader(const std::vector<std::string>& units, std::string directory, std::string name_space,
@@ -212,6 +204,7 @@ Result<bool> JournalReader::next() {
       if (auto status = end_catching_up(); !status) return status.error();
       continue;
     }
+    at_end_ = !*found;
     if (*found) {
       ++in_a_row_;
       grown_ = true;
@@ -296,6 +289,7 @@ Cursor JournalReader::last_returned() const {
 
 void JournalReader::look() {
   noting_end_ = false;
+  finished_.reset();
   report(ledger_.update(list_journal_files(places_, ledger_.files()), last_returned()));
   growth_.watch(ledger_.files());
 }
@@ -332,22 +326,35 @@ Result<bool> JournalReader::append_entry(OutBuffer& out) {
   return renderer_.append(journal_.get(), position_.cursor, out);
 }
 
-// In place and not by going back: it is a moment, unless journald is stopped in it. What is found by single terms has
-// entries after it, so journald was done with it before.
+// In place and not by going back: it is a moment, unless who writes the journal is stopped in it.
 Status JournalReader::await_fields() {
-  if (narrowed_) return {};
-  const std::uint64_t written = Cursor::monotonic_usec_of(position_.cursor);
-  if (!is_fresh(written)) return {};
+  if (is_known_finished(position_.cursor)) return {};
   const auto cursor = Cursor::parse(position_.cursor);
   if (!cursor || !cursor->xor_hash) return {};
-  for (auto pause = kFieldsPauseMin; is_fresh(written); pause = std::min(2 * pause, kFieldsPauseMax)) {
+  const auto until = Clock::now() + kFieldsWithin;
+  auto pause = kFieldsPauseMin;
+  while (!is_finished(*cursor)) {
     const auto whole = is_whole(journal_.get(), *cursor->xor_hash, EntryRenderer::kThresholdBytes);
     if (!whole) return whole.error();
     if (*whole) return {};
+    if (Clock::now() >= until) {
+      notice_ = "an entry is not finished by who writes the journal, and may lack fields: " + position_.cursor;
+      return {};
+    }
     std::this_thread::sleep_for(pause);
-    if (!is_fresh(written)) notice_ = "journald does not finish an entry, which may lack fields: " + position_.cursor;
+    pause = std::min(2 * pause, kFieldsPauseMax);
   }
   return {};
+}
+
+// What is found by single terms has entries after it.
+bool JournalReader::is_known_finished(const std::string& cursor) const {
+  return narrowed_ || (finished_ && finished_->covers(cursor));
+}
+
+bool JournalReader::is_finished(const Cursor& entry) {
+  finished_ = SequenceRange(entry.seqnum_id, growth_.finished_through(entry.seqnum_id));
+  return finished_->covers(position_.cursor);
 }
 
 Status JournalReader::recover() {
@@ -375,7 +382,12 @@ Status JournalReader::process() {
 Result<bool> JournalReader::take_changes() {
   const int result = sd_journal_process(journal_.get());
   if (result < 0) return journal_error("process", result);
-  if (result > SD_JOURNAL_NOP) changed_ = grown_ = true;
+  if (result > SD_JOURNAL_NOP) {
+    changed_ = grown_ = true;
+    // libsystemd looks again only into files whose count of entries has changed since its last look, and one may have
+    // been counted that could not be found yet.
+    if (at_end_ && !widen_at_) widen_at_ = position_;
+  }
   if (result == SD_JOURNAL_INVALIDATE) {
     look();
   } else if (!position_.cursor.empty()) {

@@ -76,7 +76,7 @@ class JournalReader {
   // most one part in so many of the thread's time.
   static constexpr std::size_t kNarrowAfter = 256;
   static constexpr int kNarrowShare = 20;
-  // Fields that journald has not finished yet are awaited until the entry is so old.
+  // Fields of an entry that is just being written are awaited for so long.
   static constexpr std::chrono::milliseconds kFieldsWithin{250};
   // So many gaps are kept for take_gap(); of more, the last one counts them all.
   static constexpr std::size_t kGapsMax = 64;
@@ -123,7 +123,7 @@ class JournalReader {
   std::string take_notice();
 
   // Appends the entry that next() went to, as one JSON object; false, and nothing is appended, when the selection
-  // leaves it out. Blocks while journald is about to finish the entry, for kFieldsWithin at most (entry_check.h).
+  // leaves it out. Blocks while the entry is just being written, for kFieldsWithin at most (entry_check.h).
   // Fails, leaving `out` as it was, when it cannot be read: corrupt, or vacuumed in this moment.
   Result<bool> append_entry(OutBuffer& out);
 
@@ -197,6 +197,8 @@ class JournalReader {
   Status widen(Position position);
   Status widen();
   Status await_fields();
+  bool is_known_finished(const std::string& cursor) const;
+  bool is_finished(const Cursor& entry);
   bool is_past_catching_up() const;
   bool accept();
   bool is_known_by_now(const Position& position) const;
@@ -226,7 +228,9 @@ class JournalReader {
   std::optional<SequenceRange> narrowed_;
   // The journal's matches are not those that next() needs: it has to go here with all of them first.
   std::optional<Position> widen_at_;
-  std::size_t in_a_row_ = 0;  // entries since the last end
+  std::size_t in_a_row_ = 0;               // entries since the last end
+  bool at_end_ = false;                    // next() has found nothing
+  std::optional<SequenceRange> finished_;  // entries that have others after them, or will never have
   std::uint64_t found_narrowed_ = 0;
   Clock::time_point narrow_at_{};
 

@@ -31,10 +31,6 @@ void append_field(std::string& out, const std::string& name, const std::string& 
 JournalMaker::JournalMaker(std::filesystem::path file, std::uint64_t first_realtime_usec)
     : file_(std::move(file)), realtime_usec_(first_realtime_usec) {}
 
-std::uint64_t JournalMaker::realtime_usec_at(std::uint64_t monotonic_usec) {
-  return kBootedUsec + monotonic_usec - kEntryApartUsec;
-}
-
 void JournalMaker::append(const std::vector<JournalEntry>& entries) {
   std::string text;
   for (const JournalEntry& entry : entries) {

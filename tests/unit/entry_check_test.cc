@@ -29,41 +29,36 @@ constexpr std::size_t kPayloadOffsetCompact = 72;
 constexpr std::size_t kIncompatibleFlagsOffset = 12;
 constexpr unsigned kCompactFlag = 16;
 
-std::uint64_t uptime_usec() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<std::uint64_t>(std::chrono::floor<std::chrono::microseconds>(now).count());
-}
-
-// A journal with one entry, whose field kField journald has put into the file and not linked yet.
-class HalfWritten {
+// A journal in whose file the writer has not yet linked the entry of `field` with it. Linked are `entries` of them.
+class HalfLinked {
  public:
-  explicit HalfWritten(std::uint64_t monotonic_usec) {
-    JournalMaker maker(file_, JournalMaker::realtime_usec_at(monotonic_usec));
-    maker.append({{{"_SYSTEMD_UNIT", kUnit}, {"MESSAGE", "a galaxy"}, {"SEEN", "ngc 1300"}}});
+  HalfLinked(const std::vector<JournalEntry>& written, std::string_view field, char entries) {
+    JournalMaker(file_).append(written);
     std::ifstream in(file_, std::ios::binary);
     const std::string bytes((std::istreambuf_iterator<char>(in)), {});
-    const std::size_t payload = bytes.find(kField);
+    const std::size_t payload = bytes.find(field);
     REQUIRE(payload != std::string::npos);
     const bool compact = (static_cast<unsigned char>(bytes[kIncompatibleFlagsOffset]) & kCompactFlag) != 0;
     entries_at_ = payload - (compact ? kPayloadOffsetCompact : kPayloadOffset) + kEntriesOffset;
-    REQUIRE(bytes[entries_at_] == 1);
-    link(0);
+    REQUIRE(bytes[entries_at_] == entries + 1);
+    link(entries);
   }
 
-  void finish() { link(1); }
-
-  std::string directory() const { return folder_.path().string(); }
-
- private:
-  void link(char entries) {
+  void link(char entries) const {
     std::fstream out(file_, std::ios::binary | std::ios::in | std::ios::out);
     out.seekp(static_cast<std::streamoff>(entries_at_)).put(entries);
   }
 
+  std::string directory() const { return folder_.path().string(); }
+
+ private:
   TemporaryDirectory folder_;
   const std::filesystem::path file_ = folder_.path() / "a.journal";
   std::size_t entries_at_ = 0;
 };
+
+const JournalEntry kSeen = {{"_SYSTEMD_UNIT", kUnit}, {"MESSAGE", "a galaxy"}, {"SEEN", "ngc 1300"}};
+const JournalEntry kNext = {{"_SYSTEMD_UNIT", kUnit}, {"MESSAGE", "a comet"}};
 
 // What of it the reader gives.
 nlohmann::json read_entry(JournalReader& reader) {
@@ -75,18 +70,15 @@ nlohmann::json read_entry(JournalReader& reader) {
   return nlohmann::json::parse(out.view());
 }
 
-JournalReader open_reader(const HalfWritten& journal) {
-  JournalReader reader({kUnit}, journal.directory());
+JournalReader open_reader(const std::string& directory) {
+  JournalReader reader({kUnit}, directory);
   REQUIRE(reader.open({"", 10}).ok());
   return reader;
 }
 
-void sleep_until_uptime(std::uint64_t usec) {
-  while (uptime_usec() < usec) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+bool waits_to_the_end(std::chrono::steady_clock::time_point since) {
+  return std::chrono::steady_clock::now() - since >= JournalReader::kFieldsWithin;
 }
-
-// Longer than to write the file and open it takes.
-constexpr std::uint64_t kAheadUsec = 3'000'000;
 
 }  // namespace
 
@@ -97,19 +89,18 @@ TEST_CASE("a field is hashed as journald hashes it", "[entry_check]") {
   CHECK(journal_hash("") == 0xdeadbeefdeadbeefU);
 }
 
-TEST_CASE("an entry is read when journald is done with it", "[entry_check]") {
+TEST_CASE("an entry is read when its writer is done with it", "[entry_check]") {
   REQUIRE(can_make_journals());
-  const std::uint64_t written = uptime_usec() + kAheadUsec;
-  HalfWritten journal(written);
-  JournalReader reader = open_reader(journal);
-  sleep_until_uptime(written);
+  const HalfLinked journal({kSeen}, kField, 0);
+  JournalReader reader = open_reader(journal.directory());
+  const auto began = std::chrono::steady_clock::now();
   SECTION("soon") {
-    std::thread journald([&journal] {
+    std::thread writer([&journal] {
       std::this_thread::sleep_for(std::chrono::milliseconds(30));
-      journal.finish();
+      journal.link(1);
     });
     const auto entry = read_entry(reader);
-    journald.join();
+    writer.join();
     CHECK(entry["SEEN"] == "ngc 1300");
     CHECK(reader.take_notice().empty());
   }
@@ -117,31 +108,42 @@ TEST_CASE("an entry is read when journald is done with it", "[entry_check]") {
     const auto entry = read_entry(reader);
     CHECK(entry["MESSAGE"] == "a galaxy");
     CHECK_FALSE(entry.contains("SEEN"));
-    CHECK(uptime_usec() >= written + 250'000);
-    CHECK(reader.take_notice().find("journald does not finish an entry") == 0);
+    CHECK(waits_to_the_end(began));
+    CHECK(reader.take_notice().find("an entry is not finished") == 0);
   }
 }
 
-TEST_CASE("an old entry is not waited for", "[entry_check]") {
+TEST_CASE("an entry with others after it is not waited for", "[entry_check]") {
   REQUIRE(can_make_journals());
-  HalfWritten journal(1000);
-  JournalReader reader = open_reader(journal);
-  const std::uint64_t before = uptime_usec();
+  const HalfLinked journal({kSeen, kNext}, kField, 0);
+  JournalReader reader = open_reader(journal.directory());
+  const auto began = std::chrono::steady_clock::now();
   CHECK_FALSE(read_entry(reader).contains("SEEN"));
-  CHECK(uptime_usec() < before + 250'000);
+  CHECK_FALSE(waits_to_the_end(began));
+  CHECK(reader.take_notice().empty());
 }
 
 TEST_CASE("fields that the sender gave twice are no missing ones", "[entry_check]") {
   REQUIRE(can_make_journals());
   const TemporaryDirectory folder;
-  const std::uint64_t written = uptime_usec() + kAheadUsec;
   const std::vector<std::string> twice = GENERATE(std::vector<std::string>{"1"}, std::vector<std::string>{"1", "2"});
-  JournalEntry entry = {{"_SYSTEMD_UNIT", kUnit}, {"MESSAGE", "a galaxy"}};
+  JournalEntry entry = kNext;
   for (const std::string& value : twice) entry.insert(entry.end(), {{"SEEN", value}, {"SEEN", value}});
-  JournalMaker(folder.path() / "a.journal", JournalMaker::realtime_usec_at(written)).append({entry});
-  JournalReader reader({kUnit}, folder.path().string());
-  REQUIRE(reader.open({"", 10}).ok());
-  sleep_until_uptime(written);
+  JournalMaker(folder.path() / "a.journal").append({entry});
+  JournalReader reader = open_reader(folder.path().string());
   read_entry(reader);
   CHECK(reader.take_notice().empty());
+}
+
+TEST_CASE("an entry that was counted before it could be found comes with the next notice of the journal",
+          "[entry_check]") {
+  REQUIRE(can_make_journals());
+  const HalfLinked journal({kSeen, kNext}, "_SYSTEMD_UNIT=stargazer.service", 1);
+  JournalReader reader = open_reader(journal.directory());
+  CHECK(read_entry(reader)["MESSAGE"] == "a galaxy");
+  const auto end = reader.next();
+  REQUIRE((end && !*end));
+  journal.link(2);
+  REQUIRE(reader.process().ok());
+  CHECK(read_entry(reader)["MESSAGE"] == "a comet");
 }
