@@ -1,8 +1,6 @@
 #include "daemon/daemon.h"
 
-#include <algorithm>
 #include <csignal>
-#include <functional>
 #include <malloc.h>
 #include <optional>
 #include <set>
@@ -12,9 +10,11 @@
 
 #include "core/supervisor.h"
 #include "daemon/feed_job.h"
+#include "daemon/job_obstacle.h"
 #include "daemon/node_identity.h"
 #include "daemon/python_bridge.h"
 #include "daemon/redis_connections.h"
+#include "daemon/run_limits.h"
 #include "daemon/run_params.h"
 #include "daemon/worker_channel.h"
 #include "daemon/worker_requests.h"
@@ -22,6 +22,7 @@
 #include "io/fence.h"
 #include "io/lease_memory.h"
 #include "io/notify.h"
+#include "io/plugin_files.h"
 #include "io/run_memory.h"
 #include "io/uv_clock.h"
 #include "io/uv_worker_host.h"
@@ -32,18 +33,6 @@ namespace {
 constexpr std::uint64_t kKgProbePeriodMs = 10'000;
 // After the core has stopped: how long the last events may take to reach Redis.
 constexpr std::uint64_t kFlushDeadlineMs = 1'000;
-
-// Only commands and Python jobs become processes of their own.
-bool has_workers_of_the_lease(const Config& config) {
-  const auto is_process = [&config](const auto& planned) {
-    return std::holds_alternative<CommandJob>(planned.job) ||
-           (std::holds_alternative<PythonJob>(planned.job) && config.python);
-  };
-  return std::any_of(config.supervised.begin(), config.supervised.end(), is_process) ||
-         std::any_of(config.tasks.begin(), config.tasks.end(), [is_process](const TaskConfig& task) {
-           return task.run_on == RunOn::kLeader && is_process(task);
-         });
-}
 
 }  // namespace
 
@@ -60,15 +49,6 @@ Result<RedisTargets> redis_targets(const Config& config) {
     targets.kg = std::move(kg).value();
   }
   return targets;
-}
-
-std::string job_obstacle(const Config& config, const Job& job) {
-  if (const auto* native = std::get_if<NativeJob>(&job)) {
-    if (native->name != "journal_feed") return "there is no native job \"" + native->name + "\"";
-    return config.feed.units.empty() ? "feed.units is empty" : "";
-  }
-  if (std::holds_alternative<PythonJob>(job)) return python_obstacle(config);
-  return std::holds_alternative<PluginJob>(job) ? "plugin jobs cannot be run by this version" : "";
 }
 
 class Daemon::Impl {
@@ -273,7 +253,7 @@ void Daemon::Impl::open_host() {
   }
   UvWorkerHost::Callbacks callbacks;
   callbacks.post = [this](Input input) { post(std::move(input)); };
-  callbacks.output = [this](const OutputLine& line) { log_.write(log_record(line)); };
+  callbacks.output = [this](const OutputLine& line) { channel_->output(line); };
   callbacks.run_params = [this](const SpawnRequest& request) { return run_params_->json(request, clock_->wall_now()); };
   callbacks.request = [this](RunId run, std::string_view line, bool cut) { channel_->take(run, line, cut); };
   callbacks.output_congested = [this] { return log_.congested(); };
@@ -291,10 +271,12 @@ void Daemon::Impl::open_host() {
     options.python_argv = python_argv(*config_.python);
     options.python_directory = config_.python->root;
   }
-  if (targets_.main && has_workers_of_the_lease(config_)) {
-    options.keeper = find_keeper();
-    say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
-  }
+  options.plugin_argv = [](const PluginJob& job) { return plugin_argv(job); };
+  const bool keeps = targets_.main && has_workers_of_the_lease(config_);
+  if (keeps || has_limits(config_)) options.keeper = find_keeper();
+  if (keeps) say(options.keeper.path.empty() ? Priority::kWarning : Priority::kNotice, keeper_line(options.keeper));
+  options.limits =
+      set_up_limits_of(config_, options.keeper, [this](Priority p, std::string m) { say(p, std::move(m)); });
   host_ = std::make_unique<UvWorkerHost>(&loop_, std::move(options), std::move(callbacks));
 }
 
@@ -323,8 +305,9 @@ void Daemon::Impl::open_channel() {
   callbacks.answer = [this](RunId run, const std::string& line) { host_->answer(run, line); };
   callbacks.request = [this](RunId run, const RpcRequest& request) { return requests_->take(run, request); };
   callbacks.run_id_text = [this](RunId run) { return supervisor_->run_id_text(run); };
-  callbacks.now = [this] { return clock_->now(); };
-  channel_ = std::make_unique<WorkerChannel>(std::move(callbacks));
+  callbacks.now = [this] { return clock_->refresh(), clock_->now(); };  // a flood of output takes no step
+  channel_ = std::make_unique<WorkerChannel>(
+      std::move(callbacks), LineBudget(config_.scheduler.output_lines_per_s_max, config_.scheduler.output_lines_burst));
 }
 
 void Daemon::Impl::publish_for(RunId run, DebugEvent event) {
@@ -403,8 +386,7 @@ void Daemon::Impl::handle(const Event& event) {
   if (event.kind == EventKind::kStopping) notify_->stopping();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseGained) redis_->last_ends().term_began();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
-  const bool ended = event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded;
-  if (ended) channel_->ended(event.run);
+  if (event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded) channel_->ended(event.run);
   if (event.kind == EventKind::kRunEnded) publish(event);
 }
 
@@ -421,12 +403,13 @@ void Daemon::Impl::count(const Event& event) {
 
 void Daemon::Impl::publish(const Event& event) {
   const WallTime now = clock_->wall_now();
-  if (event.outcome != Outcome::kCancelled && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
+  const bool is_last_end = event.outcome != Outcome::kCancelled && event.delay == Duration::zero();
+  if (is_last_end && persisted_tasks_.contains(event.task)) memory_->record(event.task, now);
   if (redis_ == nullptr) return;
   std::optional<Fence> fence;
   if (event.epoch != 0) {
     fence = Fence{config_.lease.key, node_id_, event.epoch};
-    if (event.outcome != Outcome::kCancelled) redis_->last_ends().record(event.task, now, event.epoch);
+    if (is_last_end) redis_->last_ends().record(event.task, now, event.epoch);
   }
   if (std::optional<DebugEvent> told = task_run_event(event, supervisor_->run_id_text(event.run), node_id_, now)) {
     redis_->events().publish(std::move(*told), std::move(fence));

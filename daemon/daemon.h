@@ -21,9 +21,6 @@ struct RedisTargets {
 // Fails with "redis.url: …", "redis: …" or "kg.url: …".
 Result<RedisTargets> redis_targets(const Config& config);
 
-// Why this build cannot run a job under this configuration (the registry's JobObstacle).
-std::string job_obstacle(const Config& config, const Job& job);
-
 class Daemon {
  public:
   // `log` must outlive the daemon.

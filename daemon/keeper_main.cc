@@ -22,6 +22,7 @@
 #include "io/keeper_protocol.h"
 #include "io/run_cgroup.h"
 #include "keeper/keep.h"
+#include "keeper/limited.h"
 #include "keeper/probe.h"
 
 namespace {
@@ -33,7 +34,8 @@ int usage() {
   std::fprintf(stderr,
                "usage: stargazer-keeper --probe\n"
                "       stargazer-keeper cgroup=DIR|pid-namespace|process-group FUSE PROGRAM ARGV0 [ARGUMENT...]\n"
-               "The second form is for stargazer-scheduler, which passes the descriptors 0 to 5.\n");
+               "       stargazer-keeper limited [cgroup=DIR] [nice=N] [data=BYTES] -- PROGRAM ARGV0 [ARGUMENT...]\n"
+               "The last two forms are for stargazer-scheduler, which passes the descriptors 0 to 5.\n");
   return EX_USAGE;
 }
 
@@ -85,6 +87,10 @@ int keep(const Launch& what, Instant fuse) {
 
 int run(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], kKeeperProbeOption) == 0) return print_probe();
+  if (argc > 1 && std::strcmp(argv[1], kLimitedMode) == 0 && has_what_the_worker_gets()) {
+    const int code = run_limited(argc, argv);
+    return code == EX_USAGE ? usage() : code;
+  }
   if (argc < 5 || !has_what_the_worker_gets() || !is_pipe(kKeeperFuseFd) || !is_pipe(kKeeperReportFd)) return usage();
   std::string directory;
   const std::optional<Mode> mode = parse_mode(argv[1], directory);

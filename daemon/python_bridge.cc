@@ -2,7 +2,7 @@
 
 #include <unistd.h>
 
-#include "io/keeper.h"
+#include "io/program_directory.h"
 
 namespace stargazer {
 

@@ -23,12 +23,9 @@ Json redis_json(const RedisConfig& redis) {
           {"master_name", redis.master_name}};
 }
 
-// What the bridge makes objects from. Of a secret only the file that holds it.
-Json setup_json(const Config& config) {
+// Where a plugin finds what its job works on. Of a secret only the file that holds it.
+Json plugin_setup_json(const Config& config) {
   Json setup = Json::object();
-  setup["root"] = config.python->root;
-  setup["providers"] = Json(config.python->providers);
-  if (config.bot_runner) setup["providers"].emplace("bot_runner", config.bot_runner->provider);
   if (config.redis) setup["redis"] = redis_json(*config.redis);
   if (config.kg) setup["kg"] = {{"url", config.kg->url}, {"graph", config.kg->graph}};
   if (config.openrouter) {
@@ -36,6 +33,13 @@ Json setup_json(const Config& config) {
                            {"api_key_file", config.openrouter->api_key_file}};
   }
   return setup;
+}
+
+// Read back from what config/settings_reader.h wrote.
+Json settings_json(const Settings* settings) {
+  Json json = Json::object();
+  for (const auto& [name, value] : settings == nullptr ? Settings{} : *settings) json[name] = Json::parse(value);
+  return json;
 }
 
 Json flags_json(const Config& config) {
@@ -46,19 +50,29 @@ Json flags_json(const Config& config) {
   return flags;
 }
 
+// What the bridge makes objects from.
+Json python_setup_json(const Config& config) {
+  Json setup = plugin_setup_json(config);
+  setup["root"] = config.python->root;
+  setup["providers"] = Json(config.python->providers);
+  if (config.bot_runner) setup["providers"].emplace("bot_runner", config.bot_runner->provider);
+  return setup;
+}
+
 }  // namespace
 
 RunParams::RunParams(const Config& config, std::string node_id) : node_id_(std::move(node_id)) {
   const std::string flags = dump(flags_json(config));
   flags_left_out_ = flags.size() > kFlagsBytesMax;
   if (!flags_left_out_) flags_ = flags;
-  if (config.python) setup_ = ",\"setup\":" + dump(setup_json(config));
+  plugin_setup_ = ",\"setup\":" + dump(plugin_setup_json(config));
+  if (config.python) python_setup_ = ",\"setup\":" + dump(python_setup_json(config));
 }
 
 std::string RunParams::json(const SpawnRequest& request, WallTime wall_now) const {
   Json params{{"protocol", kRpcProtocol},   {"task", request.name}, {"run_id", request.run_id_text},
               {"attempt", request.attempt}, {"timeout_s", nullptr}, {"deadline", nullptr},
-              {"arguments", Json::array()}, {"lease", nullptr}};
+              {"arguments", Json::array()}, {"lease", nullptr},     {"settings", settings_json(request.settings)}};
   if (request.timeout > Duration::zero()) {
     params["timeout_s"] = to_seconds(request.timeout);
     params["deadline"] = std::chrono::duration<double>(wall_now.time_since_epoch() + request.timeout).count();
@@ -69,7 +83,10 @@ std::string RunParams::json(const SpawnRequest& request, WallTime wall_now) cons
   if (python != nullptr) params["python"] = python->target;
   std::string text = dump(params);
   text.pop_back();
-  return text + ",\"flags\":" + flags_ + (python == nullptr ? "" : setup_) + "}";
+  text += ",\"flags\":" + flags_;
+  if (python != nullptr) text += python_setup_;
+  if (std::holds_alternative<PluginJob>(*request.job)) text += plugin_setup_;
+  return text + "}";
 }
 
 }  // namespace stargazer

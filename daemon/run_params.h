@@ -23,7 +23,9 @@ class RunParams {
  private:
   std::string node_id_;
   std::string flags_ = "{}";
-  std::string setup_;  // members that only Python jobs get, each with a comma before it
+  // Members that only jobs of that kind get, each with a comma before it.
+  std::string python_setup_;
+  std::string plugin_setup_;
   bool flags_left_out_ = false;
 };
 

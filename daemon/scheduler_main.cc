@@ -19,6 +19,7 @@
 #include "config/config_reader.h"
 #include "core/registry.h"
 #include "daemon/daemon.h"
+#include "daemon/job_obstacle.h"
 #include "io/log.h"
 
 namespace {

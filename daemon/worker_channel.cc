@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "io/event_log.h"
+
 namespace stargazer {
 namespace {
 
@@ -20,9 +22,29 @@ RpcRefusal refusal_of(const RpcRequest& request, RpcError code, const std::strin
 }  // namespace
 
 void WorkerChannel::started(RunId run, const std::string& name) {
-  Speaker& speaker = speakers_[run];
-  speaker.name = name;
-  speaker.started_at = callbacks_.now();
+  Speaker speaker{.name = name, .budget = budget_, .started_at = callbacks_.now(), .counters = {}};
+  speakers_.insert_or_assign(run, std::move(speaker));
+}
+
+void WorkerChannel::output(const OutputLine& line) {
+  const auto place = speakers_.find(line.run);
+  if (place == speakers_.end() || admit(line.run, place->second)) callbacks_.log(log_record(line));
+}
+
+// Whether the run may have one more line in the journal.
+bool WorkerChannel::admit(RunId run, Speaker& speaker) {
+  const LineBudget::Verdict verdict = speaker.budget.take(callbacks_.now());
+  tell_left_out(run, speaker, verdict.left_out);
+  return verdict.shown;
+}
+
+// The mark stands where the lines would have been.
+void WorkerChannel::tell_left_out(RunId run, const Speaker& speaker, std::uint64_t count) {
+  if (count == 0) return;
+  LogRecord record{Priority::kWarning, "[" + std::to_string(count) + " lines left out: too many in a short time]", {}};
+  record.fields = {
+      {"TASK", speaker.name}, {"RUN_ID", callbacks_.run_id_text(run)}, {"LEFT_OUT", std::to_string(count)}};
+  callbacks_.log(std::move(record));
 }
 
 void WorkerChannel::take(RunId run, std::string_view line, bool cut) {
@@ -59,6 +81,7 @@ void WorkerChannel::carry_out(RunId run, Speaker& speaker, WorkerSaying saying) 
 }
 
 void WorkerChannel::log(RunId run, Speaker& speaker, LogNote note) {
+  if (!admit(run, speaker)) return;
   if (callbacks_.log_congested()) {
     if (speaker.log_dropped_count++ == 0)
       say(run, speaker, Priority::kWarning, "writes more to the journal than it takes; lines are being dropped");
@@ -110,8 +133,9 @@ void WorkerChannel::refuse(RunId run, Speaker& speaker, const RpcRefusal& refusa
 void WorkerChannel::ended(RunId run) {
   const auto place = speakers_.find(run);
   if (place == speakers_.end()) return;
-  const Speaker speaker = std::move(place->second);
+  Speaker speaker = std::move(place->second);
   speakers_.erase(place);
+  tell_left_out(run, speaker, speaker.budget.take_left_out());
   const auto say_count = [&](std::uint64_t number, std::uint64_t silent_up_to, const char* what) {
     if (number > silent_up_to) say(run, speaker, Priority::kWarning, std::to_string(number) + what);
   };

@@ -1,10 +1,12 @@
-// What workers say on their fd 3, carried out: lines for the journal, events, counters, progress, the result of a run;
-// requests for the lease go on to WorkerRequests. docs/workers.md is the worker's side of it.
+// What workers say, carried out: the lines of their output, and on their fd 3 lines for the journal, events, counters,
+// progress, the result of a run; requests for the lease go on to WorkerRequests. docs/workers.md is the worker's side
+// of it.
 //
 // Strict, but never to the harm of others: what cannot be understood, comes twice or comes after the result is refused,
 // counted for its run, and said once; a run's end says how often. A worker that writes without end is read in turn with
 // the others, and what it logs or publishes beyond half of the room that there is for all of them is dropped and
-// counted, so that the other half stays free for the daemon's own.
+// counted, so that the other half stays free for the daemon's own. Of the lines of one run, by either way, only as many
+// go to the journal as its budget allows; the others are read, left out and counted.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +15,11 @@
 #include <string>
 #include <string_view>
 
+#include "core/line_budget.h"
 #include "core/seams.h"
 #include "io/event_sink.h"
 #include "io/log.h"
+#include "io/uv_worker_host.h"
 #include "io/worker_rpc.h"
 
 namespace stargazer {
@@ -40,18 +44,23 @@ class WorkerChannel {
     std::function<Instant()> now;
   };
 
-  explicit WorkerChannel(Callbacks callbacks) : callbacks_(std::move(callbacks)) {}
+  // `budget`: what each run begins with.
+  explicit WorkerChannel(Callbacks callbacks, LineBudget budget = LineBudget(0, 0))
+      : callbacks_(std::move(callbacks)), budget_(budget) {}
 
   // A run begins; what it says before is not listened to.
   void started(RunId run, const std::string& name);
   // A worker has written `line`; `cut` when it was too long.
   void take(RunId run, std::string_view line, bool cut);
+  // A worker has written a line to its stdout or stderr.
+  void output(const OutputLine& line);
   // A run is over: says what was left out, and what it counted.
   void ended(RunId run);
 
  private:
   struct Speaker {
     std::string name;
+    LineBudget budget;
     Instant started_at{};
     bool answered = false;
     std::uint64_t refused_count = 0;
@@ -60,6 +69,8 @@ class WorkerChannel {
     std::map<std::string, double> counters;
   };
 
+  bool admit(RunId run, Speaker& speaker);
+  void tell_left_out(RunId run, const Speaker& speaker, std::uint64_t count);
   void carry_out(RunId run, Speaker& speaker, WorkerSaying saying);
   void log(RunId run, Speaker& speaker, LogNote note);
   void publish(RunId run, Speaker& speaker, EventNote note);
@@ -69,6 +80,7 @@ class WorkerChannel {
   void say(RunId run, const Speaker& speaker, Priority priority, const std::string& message);
 
   const Callbacks callbacks_;
+  const LineBudget budget_;
   std::map<RunId, Speaker> speakers_;
 };
 

@@ -8,6 +8,8 @@ set(STARGAZER_DOC ${CMAKE_INSTALL_DATADIR}/doc/stargazer-scheduler)
 
 install(FILES config/stargazer-scheduler.toml DESTINATION ${STARGAZER_ETC})
 install(DIRECTORY DESTINATION ${STARGAZER_ETC}/conf.d)
+install(FILES include/stargazer/plugin.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/stargazer)
+install(DIRECTORY DESTINATION ${STARGAZER_PLUGIN_DIR})
 install(FILES config/tasks.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/stargazer-scheduler)
 install(FILES systemd/stargazer-scheduler.service DESTINATION lib/systemd/system)
 install(FILES systemd/stargazer-scheduler.sysusers.conf DESTINATION lib/sysusers.d
@@ -15,7 +17,7 @@ install(FILES systemd/stargazer-scheduler.sysusers.conf DESTINATION lib/sysusers
 install(FILES LICENSE DESTINATION ${STARGAZER_DOC} RENAME copyright)
 install(FILES README.md CHANGELOG.md DESTINATION ${STARGAZER_DOC})
 install(DIRECTORY docs DESTINATION ${STARGAZER_DOC} FILES_MATCHING PATTERN "*.md" PATTERN man EXCLUDE)
-install(FILES docs/man/stargazer-scheduler.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES docs/man/stargazer-scheduler.8 docs/man/stargazer-worker.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(DIRECTORY config/examples DESTINATION ${STARGAZER_DOC} OPTIONAL)
 
 set(CPACK_GENERATOR DEB)

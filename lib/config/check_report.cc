@@ -56,19 +56,33 @@ std::string task_text(const PlannedTask& planned) {
   text += task.run_on == RunOn::kLeader ? " on the leader" : " on every node";
   if (!task.pool.empty()) text += ", in pool " + task.pool;
   if (task.timeout != Duration::zero()) text += ", for " + format_duration(task.timeout) + " at most";
+  if (task.limits.any()) text += ", with " + limits_text(task.limits);
+  if (task.retries != 0) text += ", " + std::to_string(task.retries + 1) + " attempts";
   return text + ": " + job_text(task.job) + "\n";
 }
 
 std::string worker_text(const PlannedWorker& planned) {
   const std::string head = "supervised " + planned.config.name + ": ";
   if (!planned.scheduled) return head + "not started: " + planned.reason + "\n";
-  return head + "always on the leader: " + job_text(planned.config.job) + "\n";
+  const Limits& limits = planned.config.limits;
+  return head + "always on the leader" + (limits.any() ? ", with " + limits_text(limits) : "") + ": " +
+         job_text(planned.config.job) + "\n";
 }
 
 Json dependencies_json(DependencySet dependencies) {
   Json names = Json::array();
   for (const Dependency dependency : dependencies.members()) names.push_back(name_of(dependency));
   return names;
+}
+
+// Those that are set, under the keys of the file.
+Json limits_json(const Limits& limits) {
+  Json json = Json::object();
+  if (limits.memory_max_bytes != 0) json["memory_max"] = limits.memory_max_bytes;
+  if (limits.processes_max != 0) json["processes_max"] = limits.processes_max;
+  if (limits.cpu_weight != 0) json["cpu_weight"] = limits.cpu_weight;
+  if (limits.nice != 0) json["nice"] = limits.nice;
+  return json;
 }
 
 Json task_json(const PlannedTask& planned) {
@@ -83,7 +97,10 @@ Json task_json(const PlannedTask& planned) {
               {"pool", text_or_null(task.pool)},
               {"timeout_s", seconds_json(task.timeout)},
               {"jitter_s", seconds_json(task.jitter)},
+              {"retries", task.retries},
+              {"retry_backoff_s", seconds_json(task.retry_backoff)},
               {"persist", task.persist},
+              {"limits", limits_json(task.limits)},
               {"job", job_json(task.job)},
               {"scheduled", planned.scheduled},
               {"reason", text_or_null(planned.reason)}};
@@ -92,6 +109,7 @@ Json task_json(const PlannedTask& planned) {
 Json worker_json(const PlannedWorker& planned) {
   return Json{{"name", planned.config.name},
               {"job", job_json(planned.config.job)},
+              {"limits", limits_json(planned.config.limits)},
               {"requires", dependencies_json(planned.config.dependencies)},
               {"opt_out", text_or_null(planned.config.opt_out)},
               {"scheduled", planned.scheduled},

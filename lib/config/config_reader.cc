@@ -91,6 +91,7 @@ ConfigOutcome read_documents(std::vector<NamedDocument> documents, std::size_t m
     }
     read_document(Entry{"", {}, {{}, std::get<Table>(std::move(document))}}, file, draft, problems);
   }
+  choose_implementations(draft, problems);
   Config config = finished(draft);
   if (!files_missing) {
     report_relations(config, draft, static_cast<std::uint32_t>(main), problems);

@@ -3,6 +3,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <unordered_map>
 
 #include "config/schema.h"
@@ -18,11 +19,20 @@ struct JobKeys {
   std::string native;
 };
 
+// Which of a job's two implementations runs, where it has both: Stargazer's own code or a plugin.
+enum class Implementation : std::uint8_t {
+  kAuto,  // Python when [python] is there, else the plugin
+  kPython,
+  kNative,  // the plugin
+};
+
 struct DraftState {
   Origin at;  // the table's header in the last file that had one
   KeyOrigins origins;
-  bool has_job = false;        // or a file tried to give one
-  bool spelled_twice = false;  // in one file: what it has in the end proves nothing
+  bool has_job = false;  // or a file tried to give one
+  Implementation implementation = Implementation::kAuto;
+  std::optional<PluginJob> plugin_beside;  // of a job that is Python: its other implementation
+  bool spelled_twice = false;              // in one file: what it has in the end proves nothing
 };
 
 struct TaskDraft : TaskConfig, JobKeys, DraftState {};
@@ -49,6 +59,10 @@ inline constexpr std::size_t kFlagsMax = 10'000;
 // Reads one file's [tasks] and [supervised] over what earlier files said.
 void read_tasks(const Entry& from, ConfigDraft& draft, const Place& place);
 void read_supervised(const Entry& from, ConfigDraft& draft, const Place& place);
+
+// What only shows once every file is read: which implementation a job has. The plugin takes the place of a Python job
+// where it is the one that runs.
+void choose_implementations(ConfigDraft& draft, ProblemList& problems);
 
 // What only shows once every file is read: a task needs an interval and a job, a supervised worker a job.
 void check_complete(const ConfigDraft& draft, ProblemList& problems);

@@ -72,6 +72,9 @@ constexpr std::array kSchedulerKeys{
     SchedulerKey{"drain_deadline", SchedulerKey::Time{&SchedulerConfig::drain_deadline, 10ms, 1h}},
     SchedulerKey{"output_line_bytes_max",
                  SchedulerKey::Number{&SchedulerConfig::output_line_bytes_max, 64, 1024 * 1024}},
+    SchedulerKey{"output_lines_per_s_max",
+                 SchedulerKey::Number{&SchedulerConfig::output_lines_per_s_max, 0, 1'000'000}},
+    SchedulerKey{"output_lines_burst", SchedulerKey::Number{&SchedulerConfig::output_lines_burst, 1, 10'000'000}},
 };
 
 constexpr std::array kPoolKeys{

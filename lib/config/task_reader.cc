@@ -2,6 +2,8 @@
 #include <optional>
 
 #include "config/draft.h"
+#include "config/limit_reader.h"
+#include "config/settings_reader.h"
 
 namespace stargazer {
 namespace {
@@ -12,6 +14,7 @@ constexpr std::size_t kArgumentsMax = 1024;
 constexpr std::size_t kAliasesMax = 16;
 constexpr std::size_t kVariablesMax = 1024;
 constexpr const char* kJobsAllowed = "command, python, plugin with job, or native";
+constexpr std::array<std::string_view, 3> kImplementations{"auto", "python", "native"};
 
 // One word of `words` at a time; the problem names the nearest of them.
 std::optional<std::size_t> choice_of(const Node& node, const std::vector<std::string_view>& words, const Entry& entry,
@@ -46,6 +49,12 @@ void read_run_on(const Entry& entry, TaskDraft& task, const Place& place) {
   if (place_to_run) task.run_on = *place_to_run == 0 ? RunOn::kEveryNode : RunOn::kLeader;
 }
 
+template <typename Draft>
+void read_implementation(const Entry& entry, Draft& draft, const Place& place) {
+  const auto choice = choice_of(entry.value, {kImplementations.begin(), kImplementations.end()}, entry, place);
+  if (choice) draft.implementation = static_cast<Implementation>(*choice);
+}
+
 // Each variable overrides the one of that name in an earlier file. Never repeats a value: it may be a secret.
 template <typename Draft>
 void read_environment(const Entry& from, Draft& draft, const Place& place) {
@@ -62,6 +71,11 @@ void read_environment(const Entry& from, Draft& draft, const Place& place) {
   });
 }
 
+template <typename Draft>
+void read_job_settings(const Entry& from, Draft& draft, const Place& place) {
+  read_settings(from, draft.settings, place);
+}
+
 using TaskKey = Key<TaskDraft>;
 constexpr std::array kTaskKeys{
     TaskKey{"aliases", TaskKey::Texts{&TaskDraft::aliases, kAliasesMax, task_names}},
@@ -70,6 +84,8 @@ constexpr std::array kTaskKeys{
     TaskKey{"jitter", TaskKey::Time{&TaskDraft::jitter, 0s, kDurationMax}},
     TaskKey{"timeout", TaskKey::Time{&TaskDraft::timeout, 1ms, kDurationMax, true}},
     TaskKey{"stop_grace", TaskKey::Time{&TaskDraft::stop_grace, 0s, 1h}},
+    TaskKey{"retries", TaskKey::Number{&TaskDraft::retries, 0, kRetriesMax}},
+    TaskKey{"retry_backoff", TaskKey::Time{&TaskDraft::retry_backoff, kIntervalMin, kDurationMax}},
     TaskKey{"requires", &read_requires<TaskDraft>},
     TaskKey{"requires_chat_llm", TaskKey::Flag{&TaskDraft::requires_chat_llm}},
     TaskKey{"opt_in", TaskKey::Text{&TaskDraft::opt_in, flag_name_or_empty}},
@@ -79,11 +95,17 @@ constexpr std::array kTaskKeys{
     TaskKey{"once", TaskKey::Flag{&TaskDraft::once}},
     TaskKey{"enabled", TaskKey::Flag{&TaskDraft::enabled}},
     TaskKey{"environment", &read_environment<TaskDraft>},
+    TaskKey{"settings", &read_job_settings<TaskDraft>},
     TaskKey{"working_directory", TaskKey::Text{&TaskDraft::working_directory, absolute_path_or_empty}},
+    TaskKey{"memory_max", &read_limit<TaskDraft, read_memory_max>},
+    TaskKey{"cpu_weight", &read_limit<TaskDraft, read_cpu_weight>},
+    TaskKey{"processes_max", &read_limit<TaskDraft, read_processes_max>},
+    TaskKey{"nice", &read_limit<TaskDraft, read_nice>},
     TaskKey{"command", TaskKey::Texts{&TaskDraft::command, kArgumentsMax, command_line}},
     TaskKey{"python", TaskKey::Text{&TaskDraft::python, python_target}},
-    TaskKey{"plugin", TaskKey::Text{&TaskDraft::plugin, program}},
+    TaskKey{"plugin", TaskKey::Text{&TaskDraft::plugin, plugin_library}},
     TaskKey{"job", TaskKey::Text{&TaskDraft::plugin_job, plugin_job}},
+    TaskKey{"implementation", &read_implementation<TaskDraft>},
     TaskKey{"native", TaskKey::Text{&TaskDraft::native, native_job}},
 };
 
@@ -94,17 +116,23 @@ constexpr std::array kSupervisedKeys{
     WorkerKey{"enabled", WorkerKey::Flag{&SupervisedDraft::enabled}},
     WorkerKey{"stop_grace", WorkerKey::Time{&SupervisedDraft::stop_grace, 0s, 1h}},
     WorkerKey{"environment", &read_environment<SupervisedDraft>},
+    WorkerKey{"settings", &read_job_settings<SupervisedDraft>},
     WorkerKey{"working_directory", WorkerKey::Text{&SupervisedDraft::working_directory, absolute_path_or_empty}},
+    WorkerKey{"memory_max", &read_limit<SupervisedDraft, read_memory_max>},
+    WorkerKey{"cpu_weight", &read_limit<SupervisedDraft, read_cpu_weight>},
+    WorkerKey{"processes_max", &read_limit<SupervisedDraft, read_processes_max>},
+    WorkerKey{"nice", &read_limit<SupervisedDraft, read_nice>},
     WorkerKey{"command", WorkerKey::Texts{&SupervisedDraft::command, kArgumentsMax, command_line}},
     WorkerKey{"python", WorkerKey::Text{&SupervisedDraft::python, python_target}},
-    WorkerKey{"plugin", WorkerKey::Text{&SupervisedDraft::plugin, program}},
+    WorkerKey{"plugin", WorkerKey::Text{&SupervisedDraft::plugin, plugin_library}},
     WorkerKey{"job", WorkerKey::Text{&SupervisedDraft::plugin_job, plugin_job}},
+    WorkerKey{"implementation", &read_implementation<SupervisedDraft>},
 };
 
 // A plugin and its job belong together, so a later file may change one of them alone.
 template <typename Draft>
-void take_plugin(Draft& draft, const Entry& from, const Place& place, bool library_given, bool job_given) {
-  const auto* before = std::get_if<PluginJob>(&draft.job);
+PluginJob plugin_of(const Draft& draft, const Entry& from, const Place& place, bool library_given, bool job_given) {
+  const PluginJob* before = draft.plugin_beside ? &*draft.plugin_beside : std::get_if<PluginJob>(&draft.job);
   PluginJob plugin = before == nullptr ? PluginJob{} : *before;
   auto& [library, job] = plugin;
   if (library_given) library = draft.plugin;
@@ -113,10 +141,11 @@ void take_plugin(Draft& draft, const Entry& from, const Place& place, bool libra
     place.problem(from, library_given ? "has a plugin but no job, allowed are both or neither"
                                       : "has a job but no plugin, allowed are both or neither");
   }
-  draft.job = std::move(plugin);
+  return plugin;
 }
 
-// Turns the job keys that this file gives into the task's job; it replaces the one of an earlier file.
+// Turns the job keys that this file gives into the task's job; it replaces the one of an earlier file, both
+// implementations of it.
 template <typename Draft>
 void take_job(Draft& draft, const Entry& from, const Place& place) {
   const auto given = [&](std::string_view key) { return draft.origins.set_in(key, place.file); };
@@ -126,14 +155,34 @@ void take_job(Draft& draft, const Entry& from, const Place& place) {
   }
   if (kinds.empty()) return;
   draft.has_job = true;
-  if (kinds.size() > 1) {
+  const bool both = kinds == std::vector<std::string_view>{"python", "plugin"};
+  if (kinds.size() > 1 && !both) {
     return place.problem(from, "has two jobs, " + std::string(kinds[0]) + " and " + std::string(kinds[1]) +
-                                   "; allowed is one of " + kJobsAllowed);
+                                   "; allowed is one of " + kJobsAllowed + ", or python beside plugin with job");
   }
+  std::optional<PluginJob> plugin;
+  if (kinds.back() == "plugin") plugin = plugin_of(draft, from, place, given("plugin"), given("job"));
   if (kinds[0] == "command") draft.job = CommandJob{std::move(draft.command)};
   if (kinds[0] == "python") draft.job = PythonJob{std::move(draft.python)};
   if (kinds[0] == "native") draft.job = NativeJob{std::move(draft.native)};
-  if (kinds[0] == "plugin") take_plugin(draft, from, place, given("plugin"), given("job"));
+  if (kinds[0] == "plugin") draft.job = *plugin;
+  draft.plugin_beside = both ? std::move(plugin) : std::nullopt;
+}
+
+template <typename Draft>
+void choose_implementation(Draft& draft, const Config& config, const std::string& path, ProblemList& problems) {
+  const bool has_plugin = draft.plugin_beside || std::holds_alternative<PluginJob>(draft.job);
+  const bool missing =
+      (draft.implementation == Implementation::kPython && !std::holds_alternative<PythonJob>(draft.job)) ||
+      (draft.implementation == Implementation::kNative && !has_plugin);
+  if (missing && draft.has_job) {
+    problems.add(*draft.origins.find("implementation"), path + ".implementation",
+                 "is " + in_quotes(std::string(kImplementations[static_cast<std::size_t>(draft.implementation)])) +
+                     ", but the job has none of that kind, allowed is one that it has, or \"auto\"");
+  }
+  const bool native = draft.implementation == Implementation::kNative ||
+                      (draft.implementation == Implementation::kAuto && !config.python);
+  if (native && draft.plugin_beside) draft.job = *draft.plugin_beside;
 }
 
 // Reads the table of one task or supervised worker.
@@ -224,6 +273,13 @@ void read_supervised(const Entry& from, ConfigDraft& draft, const Place& place) 
     }
     read_draft(entry, kSupervisedKeys, *worker, place);
   });
+}
+
+void choose_implementations(ConfigDraft& draft, ProblemList& problems) {
+  for (TaskDraft& task : draft.tasks) choose_implementation(task, draft.config, "tasks." + task.name, problems);
+  for (SupervisedDraft& worker : draft.supervised) {
+    choose_implementation(worker, draft.config, "supervised." + worker.name, problems);
+  }
 }
 
 void check_complete(const ConfigDraft& draft, ProblemList& problems) {

@@ -177,8 +177,9 @@ std::string http_url(const std::string& text) {
   return known ? printable(text, kTextBytesMax) : "is not a web address, allowed are https:// and http://";
 }
 
-std::string program(const std::string& text) {
-  return text.empty() ? not_empty(text) : "";
+std::string plugin_library(const std::string& text) {
+  const bool good = text.starts_with('/') ? printable(text, kTextBytesMax).empty() : name_problem(text).empty();
+  return good ? "" : "is no plugin, allowed is an absolute path or a name of [A-Za-z0-9_.-]";
 }
 
 std::string absolute_path(const std::string& text) {

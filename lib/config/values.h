@@ -47,7 +47,7 @@ std::string redis_key_or_empty(const std::string& text);
 std::string redis_url(const std::string& text);
 std::string redis_url_or_empty(const std::string& text);
 std::string http_url(const std::string& text);
-std::string program(const std::string& text);
+std::string plugin_library(const std::string& text);
 std::string absolute_path(const std::string& text);
 std::string absolute_path_or_empty(const std::string& text);
 std::string python_target(const std::string& text);

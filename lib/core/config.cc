@@ -138,6 +138,14 @@ double Config::flag_number(const std::string& name, double fallback) const {
   return fallback;
 }
 
+Duration retry_pause(const TaskConfig& task, std::uint32_t attempt) {
+  Duration pause = task.retry_backoff;
+  for (std::uint32_t failed = 1; failed < attempt && pause < kRetryPauseMax; ++failed) {
+    pause = std::min(2 * pause, kRetryPauseMax);
+  }
+  return pause;
+}
+
 Duration stop_kill_lead(Duration stop_deadline) {
   return std::min<Duration>(std::chrono::seconds(5), stop_deadline / 3);
 }

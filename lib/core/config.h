@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/limits.h"
 #include "core/time.h"
 
 namespace stargazer {
@@ -76,6 +77,9 @@ enum class RunOn : std::uint8_t { kEveryNode, kLeader };
 
 using Environment = std::map<std::string, std::string>;
 
+// What a job reads of its own table `settings`: each value as JSON. Nobody but the job knows the keys.
+using Settings = std::map<std::string, std::string>;
+
 // [tasks.NAME]: a periodic task.
 struct TaskConfig {
   std::string name;
@@ -85,7 +89,9 @@ struct TaskConfig {
   Duration initial_delay{};                  // from start to the first run
   Duration jitter{};                         // up to this much is added, at random, to each wait
   Duration timeout = std::chrono::hours(1);  // of one run; 0 = none
-  Duration stop_grace = std::chrono::seconds(10);  // between TERM and KILL when a run is stopped
+  Duration stop_grace = std::chrono::seconds(10);    // between TERM and KILL when a run is stopped
+  std::uint32_t retries = 0;                         // further attempts after a run that failed; at most kRetriesMax
+  Duration retry_backoff = std::chrono::minutes(1);  // before the first of them; doubles, see retry_pause
 
   DependencySet dependencies;  // `requires`
   bool requires_chat_llm = false;
@@ -98,13 +104,22 @@ struct TaskConfig {
 
   Job job = CommandJob{};
   Environment environment;        // added to the run's environment
+  Settings settings;              // told to the job
   std::string working_directory;  // "" = the daemon's
+  Limits limits;
 
   bool operator==(const TaskConfig&) const = default;
 };
 
 // The shortest interval that a file may ask for: an interval of zero would be a busy loop.
 inline constexpr Duration kIntervalMin = std::chrono::milliseconds(100);
+inline constexpr std::uint32_t kRetriesMax = 100;
+// The pause before an attempt doubles no further.
+inline constexpr Duration kRetryPauseMax = std::chrono::hours(1);
+
+// From the end of the failed attempt number `attempt` (1, 2, …) to the next one, without jitter: retry_backoff,
+// doubled after each attempt up to kRetryPauseMax. A retry_backoff that is longer than that stays as it is.
+Duration retry_pause(const TaskConfig& task, std::uint32_t attempt);
 
 // [supervised.NAME]: a long-lived worker that only the leader runs (SPEC section 4).
 struct SupervisedConfig {
@@ -115,7 +130,9 @@ struct SupervisedConfig {
   Duration stop_grace{};  // 0 = lease.hard_kill - lease.soft_stop; a longer one is cut to that
   Job job = CommandJob{};
   Environment environment;
+  Settings settings;
   std::string working_directory;
+  Limits limits;
 
   bool operator==(const SupervisedConfig&) const = default;
 };
@@ -176,6 +193,8 @@ struct SchedulerConfig {
   Duration stop_deadline = std::chrono::seconds(30);  // SIGTERM to exit
   Duration drain_deadline = std::chrono::seconds(2);  // from a worker's exit until its output is given up
   std::uint32_t output_line_bytes_max = 16384;        // a longer line of a worker is cut, with a mark
+  std::uint32_t output_lines_per_s_max = 1000;        // of one run; more are left out, with a mark; 0 = no limit
+  std::uint32_t output_lines_burst = 10000;           // so many at once; at least a second's worth
 
   bool operator==(const SchedulerConfig&) const = default;
 };

@@ -29,8 +29,9 @@ enum class Outcome : std::uint8_t {
 const char* name_of(Outcome outcome);
 
 enum class EventKind : std::uint8_t {
-  kRunStarted,          // task, run
-  kRunEnded,            // task, run, outcome, duration, detail = cause unless ok; epoch if run_on = "leader"
+  kRunStarted,          // task, run, attempt
+  kRunEnded,            // task, run, attempt, outcome, duration, detail = cause unless ok; epoch if run_on = "leader";
+                        // delay until the next attempt: 0 = this one was the last, and the interval begins
   kTaskHeld,            // task is due but may not run; detail = why. Once for each hold
   kStopEscalated,       // task, run: TERM was not enough, KILL was sent
   kOutputAbandoned,     // task, run: exited, but a descendant still holds its output; no longer read
@@ -65,6 +66,7 @@ struct Event {
   Duration duration{};
   Duration delay{};
   std::uint64_t epoch = 0;
+  std::uint32_t attempt = 0;  // 1, 2, …: of a task, how often it was tried since its interval was over
   std::string detail;
   std::string error;  // kRunEnded, kWorkerEnded: the kind of error that the worker named, such as "ValueError"; or ""
 };

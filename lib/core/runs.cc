@@ -15,6 +15,16 @@ std::string describe(const ExitStatus& status) {
   return "exit code " + std::to_string(status.code);
 }
 
+bool decided_by_report(const Job& job) {
+  return std::holds_alternative<PythonJob>(job) || std::holds_alternative<PluginJob>(job);
+}
+
+// What a run that cannot say so itself was about to do.
+std::string name_in_cause(const Job& job) {
+  const auto* plugin = std::get_if<PluginJob>(&job);
+  return plugin == nullptr ? "it" : "job " + plugin->job + " of plugin " + plugin->library;
+}
+
 // "40 of 100: reading".
 std::string progress_text(const ProgressReported& progress) {
   const auto number = [](double value) {
@@ -27,7 +37,38 @@ std::string progress_text(const ProgressReported& progress) {
   return progress.message.empty() ? text : text + ": " + progress.message;
 }
 
+// What tasks and supervised workers have in common.
+template <typename Configured>
+RunPlan plan_of(const Configured& what, RunOwner owner, std::uint32_t index) {
+  RunPlan plan;
+  plan.owner = owner;
+  plan.owner_index = index;
+  plan.name = &what.name;
+  plan.job = &what.job;
+  plan.environment = &what.environment;
+  plan.working_directory = &what.working_directory;
+  plan.limits = &what.limits;
+  plan.settings = &what.settings;
+  plan.arguments = what.dependencies;
+  plan.stop_grace = what.stop_grace;
+  return plan;
+}
+
 }  // namespace
+
+RunPlan task_plan(const TaskConfig& task, std::uint32_t index) {
+  RunPlan plan = plan_of(task, RunOwner::kTask, index);
+  plan.timeout = task.timeout;
+  plan.of_lease = task.run_on == RunOn::kLeader;
+  return plan;
+}
+
+RunPlan worker_plan(const SupervisedConfig& worker, std::uint32_t index, Duration grace_max) {
+  RunPlan plan = plan_of(worker, RunOwner::kSupervised, index);
+  if (plan.stop_grace == Duration::zero() || plan.stop_grace > grace_max) plan.stop_grace = grace_max;
+  plan.of_lease = true;
+  return plan;
+}
 
 Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std::string run_id_text, Instant now) {
   const RunId id{++last_id_};
@@ -40,7 +81,10 @@ Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std
                                       .epoch = plan.epoch,
                                       .fuse = plan.fuse,
                                       .arguments = plan.arguments,
-                                      .timeout = plan.timeout});
+                                      .timeout = plan.timeout,
+                                      .attempt = plan.attempt,
+                                      .limits = plan.limits,
+                                      .settings = plan.settings});
   if (!spawned.ok()) return spawned.error();
   Run run;
   run.plan = plan;
@@ -88,6 +132,7 @@ void Runs::on_exited(const Exited& exited, Instant now) {
   if (place == runs_.end() || place->second.status) return;
   place->second.status = exited.status;
   place->second.detail = exited.detail;
+  place->second.limit = exited.limit;
   apply(place, WorkerEvent::kExited, now);
 }
 
@@ -178,11 +223,14 @@ void Runs::finish(Table::iterator place, Instant now) {
   } else if (!run.cancelled_because.empty()) {
     finished.outcome = Outcome::kCancelled;
     finished.cause = run.cancelled_because;
-  } else if (std::holds_alternative<PythonJob>(*run.plan.job)) {
+  } else if (decided_by_report(*run.plan.job)) {
     settle_by_report(run, finished);
   } else {
     settle_by_exit(run, finished);
   }
+  // Whatever the run died of itself, this is where to look first.
+  const bool failed = finished.outcome == Outcome::kFailed || finished.outcome == Outcome::kTimedOut;
+  if (failed && !run.limit.empty()) finished.cause = run.limit + ": " + finished.cause;
   if (run.plan.of_lease) --of_lease_count_;
   runs_.erase(place);
   finished_.push_back(std::move(finished));
@@ -191,7 +239,7 @@ void Runs::finish(Table::iterator place, Instant now) {
 void Runs::settle_by_report(const Run& run, FinishedRun& finished) {
   if (!run.reported) {
     finished.outcome = Outcome::kFailed;
-    finished.cause = "it ended without a result: " + describe(*run.status);
+    finished.cause = name_in_cause(*run.plan.job) + " ended without a result: " + describe(*run.status);
     return;
   }
   finished.outcome = run.reported->outcome;

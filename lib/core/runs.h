@@ -25,14 +25,22 @@ struct RunPlan {
   const std::string* name = nullptr;
   const Job* job = nullptr;
   const Environment* environment = nullptr;
+  const Settings* settings = nullptr;
   const std::string* working_directory = nullptr;
+  const Limits* limits = nullptr;
   DependencySet arguments;
   Duration timeout{};  // 0 = none
   Duration stop_grace{};
+  std::uint32_t attempt = 1;
   bool of_lease = false;    // to be stopped when the lease is lost
   std::uint64_t epoch = 0;  // of the lease, and
   Instant fuse = kNever;    // when it must be dead without a renewal: both only if of_lease
 };
+
+// What is configured for a run; the attempt and what comes from the lease are still to be set.
+RunPlan task_plan(const TaskConfig& task, std::uint32_t index);
+// `grace_max`: what the lease leaves for the worker to end in.
+RunPlan worker_plan(const SupervisedConfig& worker, std::uint32_t index, Duration grace_max);
 
 struct FinishedRun {
   RunId run;
@@ -66,7 +74,8 @@ class Runs {
   void kill_of_lease(const std::string& why, Instant now);
 
   void on_exited(const Exited& exited, Instant now);
-  // What a Python job reports decides its outcome; a command's exit code does, and its report only tells the cause.
+  // What a Python job or a plugin reports decides its outcome; a command's exit code does, and its report only tells
+  // the cause.
   void on_reported(const RunReported& reported);
   void on_progress(const ProgressReported& progress);
   void on_channel_closed(RunId run, Instant now);
@@ -102,6 +111,7 @@ class Runs {
     std::optional<Permit> permit;
     std::optional<ExitStatus> status;
     std::string detail;  // of the exit
+    std::string limit;   // likewise
     std::optional<RunReported> reported;
     std::optional<ProgressReported> progress;
     bool timed_out = false;

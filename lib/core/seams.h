@@ -78,11 +78,13 @@ struct SpawnRequest {
   const Job* job = nullptr;  // lives as long as the supervisor
   const Environment* environment = nullptr;
   const std::string* working_directory = nullptr;
-  std::uint64_t epoch = 0;  // the fencing token of a worker of the lease: STARGAZER_EPOCH; 0 = none
-  Instant fuse = kNever;    // when the worker and all its descendants must be dead, whatever the daemon does by then
-  DependencySet arguments;  // what the job is called with
-  Duration timeout{};       // 0 = none
-  std::uint32_t attempt = 1;
+  std::uint64_t epoch = 0;    // the fencing token of a worker of the lease: STARGAZER_EPOCH; 0 = none
+  Instant fuse = kNever;      // when the worker and all its descendants must be dead, whatever the daemon does by then
+  DependencySet arguments;    // what the job is called with
+  Duration timeout{};         // 0 = none
+  std::uint32_t attempt = 1;  // counts up until a run of the task does not fail: STARGAZER_ATTEMPT
+  const Limits* limits = nullptr;      // null = none
+  const Settings* settings = nullptr;  // null = none
 };
 
 // Starts and stops processes. Every worker that was started yields exactly one Exited and exactly one ChannelClosed,
@@ -119,7 +121,8 @@ struct ExitStatus {
 struct Exited {
   RunId run;
   ExitStatus status;
-  std::string detail;  // for a native job that failed: why; otherwise ""
+  std::string detail;   // for a native job that failed: why; otherwise ""
+  std::string limit{};  // which of its limits it reached: "killed by memory_max of 512M"; "" = none
 };
 
 struct ChannelClosed {

@@ -15,7 +15,6 @@
 #include "core/timers.h"
 
 namespace stargazer {
-namespace {}  // namespace
 
 class Supervisor::Impl {
  public:
@@ -253,8 +252,10 @@ void Supervisor::Impl::settle_finished(Instant now) {
 }
 
 void Supervisor::Impl::settle_task(const FinishedRun& finished, Instant now) {
-  tasks_.run_ended(finished.owner_index, finished.outcome, finished.cause, now, random_);
-  tell_end(EventKind::kRunEnded, tasks_.plan(finished.owner_index).config.name, finished, now);
+  const std::uint32_t index = finished.owner_index;
+  Event& event = tell_end(EventKind::kRunEnded, tasks_.plan(index).config.name, finished, now);
+  event.attempt = tasks_.attempt(index);
+  event.delay = tasks_.run_ended(index, finished.outcome, finished.cause, now, random_).value_or(Duration::zero());
 }
 
 void Supervisor::Impl::settle_supervised(const FinishedRun& finished, Instant now) {
@@ -277,28 +278,21 @@ void Supervisor::Impl::start_tasks(Instant now) {
 
 void Supervisor::Impl::start_task(std::uint32_t index, Instant now) {
   const TaskConfig& task = tasks_.plan(index).config;
-  const bool of_lease = task.run_on == RunOn::kLeader;
-  const RunPlan plan{.owner = RunOwner::kTask,
-                     .owner_index = index,
-                     .name = &task.name,
-                     .job = &task.job,
-                     .environment = &task.environment,
-                     .working_directory = &task.working_directory,
-                     .arguments = task.dependencies,
-                     .timeout = task.timeout,
-                     .stop_grace = task.stop_grace,
-                     .of_lease = of_lease,
-                     .epoch = of_lease ? lease_.epoch() : 0,
-                     .fuse = of_lease ? fuse() : kNever};
+  RunPlan plan = task_plan(task, index);
+  plan.attempt = tasks_.attempt(index);
+  if (plan.of_lease) plan.epoch = lease_.epoch();
+  if (plan.of_lease) plan.fuse = fuse();
   const RunId id = runs_.next_id();
-  tell_run(EventKind::kRunStarted, task.name, id, now);
+  tell_run(EventKind::kRunStarted, task.name, id, now).attempt = plan.attempt;
   tasks_.run_started(index, id);
   const Result<RunId> run = runs_.start(plan, pools_.take(tasks_.pool(index)), run_id_text(id), now);
   if (run.ok()) return;
-  tasks_.run_ended(index, Outcome::kSpawnFailed, "", now, random_);
-  tell_end(EventKind::kRunEnded, task.name,
-           {.run = id, .outcome = Outcome::kSpawnFailed, .cause = run.error().message()}, now)
-      .epoch = plan.epoch;
+  settle_task({.run = id,
+               .owner_index = index,
+               .outcome = Outcome::kSpawnFailed,
+               .cause = run.error().message(),
+               .epoch = plan.epoch},
+              now);
 }
 
 void Supervisor::Impl::start_supervised(Instant now) {
@@ -312,20 +306,9 @@ void Supervisor::Impl::start_supervised(Instant now) {
 void Supervisor::Impl::start_worker(std::uint32_t index, Instant now) {
   const SupervisedConfig& worker = supervised_.config(index);
   const LeaseTimes times = lease_times(config_.lease);
-  const Duration grace_max = times.hard_kill - times.soft_stop;
-  const Duration grace = worker.stop_grace == Duration::zero() ? grace_max : std::min(worker.stop_grace, grace_max);
-  const RunPlan plan{.owner = RunOwner::kSupervised,
-                     .owner_index = index,
-                     .name = &worker.name,
-                     .job = &worker.job,
-                     .environment = &worker.environment,
-                     .working_directory = &worker.working_directory,
-                     .arguments = worker.dependencies,
-                     .timeout = Duration::zero(),
-                     .stop_grace = grace,
-                     .of_lease = true,
-                     .epoch = lease_.epoch(),
-                     .fuse = fuse()};
+  RunPlan plan = worker_plan(worker, index, times.hard_kill - times.soft_stop);
+  plan.epoch = lease_.epoch();
+  plan.fuse = fuse();
   const RunId id = runs_.next_id();
   tell_run(EventKind::kWorkerStarted, worker.name, id, now);
   supervised_.run_started(index, id);

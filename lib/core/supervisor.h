@@ -21,6 +21,9 @@
 //              due                      gate open, permit free
 //   waiting ─────────► held (says why) ────────────────────────► running ─► waiting, for interval + jitter from the end
 //
+// A run that failed with `retries` left is followed by another attempt instead, after retry_pause + jitter; the
+// interval counts from the end of the last one.
+//
 // A supervised worker (SPEC section 4) runs only while this node is leader; core/restart.h says when it comes back.
 // What one process goes through from start to end is the table in core/worker.h.
 //

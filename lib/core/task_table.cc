@@ -14,6 +14,11 @@ Instant interval_over(Duration interval, WallTime end, Instant now, WallTime wal
   return now + interval - (wall_now - end);
 }
 
+// Skipped and cancelled runs have not failed: nothing says that another attempt would do better.
+bool is_failure(Outcome outcome) {
+  return outcome == Outcome::kFailed || outcome == Outcome::kTimedOut || outcome == Outcome::kSpawnFailed;
+}
+
 }  // namespace
 
 TaskTable::TaskTable(const std::vector<PlannedTask>& tasks, const Gates& gates, const Pools& pools, Timers& timers)
@@ -57,6 +62,7 @@ void TaskTable::postpone(std::uint32_t index, Instant due) {
   held_.erase(index);
   ready_[entry.pool].erase({entry.loop.due(), index});
   entry.loop.postpone(due);
+  entry.attempt = 1;
   timers_.add({due, Timer::Kind::kTaskDue, index});
 }
 
@@ -118,15 +124,21 @@ void TaskTable::run_started(std::uint32_t index, RunId run) {
   ++entries_[index].run_count;
 }
 
-void TaskTable::run_ended(std::uint32_t index, Outcome outcome, const std::string& cause, Instant now, Random& random) {
+std::optional<Duration> TaskTable::run_ended(std::uint32_t index, Outcome outcome, const std::string& cause,
+                                             Instant now, Random& random) {
   Entry& entry = entries_[index];
   entry.loop.run_ended();
-  if (outcome == Outcome::kFailed || outcome == Outcome::kTimedOut || outcome == Outcome::kSpawnFailed)
-    ++entry.failure_count;
+  if (is_failure(outcome)) ++entry.failure_count;
   skips_.erase(index);
   if (outcome == Outcome::kSkipped) skips_[index] = cause;
   const TaskConfig& task = tasks_[index].config;
-  if (!stopped_ && !task.once) wait(index, now + task.interval + random.up_to(task.jitter));
+  const bool again = is_failure(outcome) && entry.attempt <= task.retries && !stopped_;
+  const Duration pause = again ? retry_pause(task, entry.attempt) : task.interval;
+  entry.attempt = again ? entry.attempt + 1 : 1;
+  if (stopped_ || (task.once && !again)) return std::nullopt;
+  const Duration wait_for = pause + random.up_to(task.jitter);
+  wait(index, now + wait_for);
+  return again ? std::optional(wait_for) : std::nullopt;
 }
 
 void TaskTable::stop() {
@@ -154,13 +166,20 @@ std::string TaskTable::why(std::uint32_t index, Instant now) const {
       if (!tasks_[index].config.once || entries_[index].run_count == 0) return "the scheduler is not running";
       return "has run, once" + skip_text(index);
     case Loop::State::kWaiting:
-      if (loop.due() > now) return "waits, next run in " + approximate_duration(loop.due() - now) + skip_text(index);
+      if (loop.due() > now) return "waits, " + wait_text(index, loop.due() - now);
       return "due now";
     case Loop::State::kDue: break;
     case Loop::State::kRunning: assert(false);
   }
   const std::string held = hold_reason(index, now);
   return held.empty() ? "due now" : "due for " + approximate_duration(now - loop.due()) + ", but " + held;
+}
+
+std::string TaskTable::wait_text(std::uint32_t index, Duration left) const {
+  const std::string in = " in " + approximate_duration(left) + skip_text(index);
+  const std::uint32_t attempt = entries_[index].attempt;
+  if (attempt == 1) return "next run" + in;
+  return "attempt " + std::to_string(attempt) + " of " + std::to_string(tasks_[index].config.retries + 1) + in;
 }
 
 std::string TaskTable::skip_text(std::uint32_t index) const {

@@ -35,7 +35,7 @@ class TaskTable {
                                    Random& random);
 
   // The cluster last ran these tasks then: those with run_on = "leader" wait at least until their interval has passed
-  // since. An end in the future says nothing.
+  // since, and begin with their first attempt if they have to. An end in the future says nothing.
   void learn(const std::map<std::string, WallTime>& last_ends, Instant now, WallTime wall_now);
   // A kTaskDue timer has come; a stale one is ignored.
   void on_due(std::uint32_t index, Instant now);
@@ -45,9 +45,11 @@ class TaskTable {
   std::optional<std::uint32_t> take_startable();
   // REQUIRES: taken from take_startable, not started yet.
   void run_started(std::uint32_t index, RunId run);
-  // The run has ended, or could not be started. Begins the next wait.
+  // The run has ended, or could not be started. Begins the next wait: after a failure with attempts left that for the
+  // next attempt, how long is answered; else that for the interval, and the attempts count from 1 again.
   // `cause` of a skipped run is remembered until the next run ends.
-  void run_ended(std::uint32_t index, Outcome outcome, const std::string& cause, Instant now, Random& random);
+  std::optional<Duration> run_ended(std::uint32_t index, Outcome outcome, const std::string& cause, Instant now,
+                                    Random& random);
   // Nothing starts any more.
   void stop();
 
@@ -57,6 +59,8 @@ class TaskTable {
   const PlannedTask& plan(std::uint32_t index) const { return tasks_[index]; }
   bool running(std::uint32_t index) const { return entries_[index].loop.state() == Loop::State::kRunning; }
   RunId run(std::uint32_t index) const { return entries_[index].loop.run(); }
+  // The number of the run that runs, or of the next one, since the interval was over: 1, 2, …
+  std::uint32_t attempt(std::uint32_t index) const { return entries_[index].attempt; }
   std::uint64_t run_count(std::uint32_t index) const { return entries_[index].run_count; }
   std::uint64_t failure_count(std::uint32_t index) const { return entries_[index].failure_count; }
   // Whether the task waits for this very instant.
@@ -76,6 +80,7 @@ class TaskTable {
   struct Entry {
     Loop loop;
     PoolIndex pool = kNoPool;
+    std::uint32_t attempt = 1;
     std::uint64_t run_count = 0;
     std::uint64_t failure_count = 0;
   };
@@ -85,6 +90,7 @@ class TaskTable {
   void postpone(std::uint32_t index, Instant due);
   void place_due(std::uint32_t index);
   ReadyQueue* longest_due();
+  std::string wait_text(std::uint32_t index, Duration left) const;
   std::string skip_text(std::uint32_t index) const;
 
   const std::vector<PlannedTask>& tasks_;

@@ -18,8 +18,8 @@
 #include <string_view>
 
 #include "core/result.h"
-#include "feed/host_lookup.h"
 #include "feed/stop_event.h"
+#include "io/host_lookup.h"
 #include "io/redis_target.h"
 
 struct redisReader;

@@ -19,6 +19,14 @@ std::string cause_of(const Event& event) {
   return event.error.empty() ? event.detail : event.error + ": " + event.detail;
 }
 
+// What comes after a run that failed.
+std::string next_of(const Event& event) {
+  if (event.delay != Duration::zero())
+    return "; attempt " + std::to_string(event.attempt + 1) + " in " + approximate_duration(event.delay);
+  const std::string last = event.attempt > 1 ? "; that was attempt " + std::to_string(event.attempt) : "";
+  return last + "; runs again after its interval";
+}
+
 Line run_ended(const Event& event) {
   const std::string after = " after " + approximate_duration(event.duration);
   switch (event.outcome) {
@@ -28,15 +36,12 @@ Line run_ended(const Event& event) {
                                     (event.detail.empty() ? "" : ": " + event.detail)};
     case Outcome::kCancelled: return {Priority::kInfo, event.task + ": stopped" + after + ": " + event.detail};
     case Outcome::kTimedOut:
-      return {Priority::kError,
-              event.task + ": stopped" + after + ": it " + event.detail + "; runs again after its interval"};
+      return {Priority::kError, event.task + ": stopped" + after + ": it " + event.detail + next_of(event)};
     case Outcome::kSpawnFailed:
-      return {Priority::kError,
-              event.task + ": could not be started: " + event.detail + "; tried again after its interval"};
+      return {Priority::kError, event.task + ": could not be started: " + event.detail + next_of(event)};
     case Outcome::kFailed: break;
   }
-  return {Priority::kError,
-          event.task + ": failed" + after + ": " + cause_of(event) + "; runs again after its interval"};
+  return {Priority::kError, event.task + ": failed" + after + ": " + cause_of(event) + next_of(event)};
 }
 
 Line worker_ended(const Event& event) {
@@ -110,8 +115,10 @@ bool has_duration(EventKind kind) {
   return kind == EventKind::kRunEnded || kind == EventKind::kWorkerEnded;
 }
 
-bool has_delay(EventKind kind) {
-  return kind == EventKind::kWorkerEnded || kind == EventKind::kLeaseRequestFailed || kind == EventKind::kLeaseHoldOff;
+bool has_delay(const Event& event) {
+  return event.kind == EventKind::kWorkerEnded || event.kind == EventKind::kLeaseRequestFailed ||
+         event.kind == EventKind::kLeaseHoldOff ||
+         (event.kind == EventKind::kRunEnded && event.delay != Duration::zero());
 }
 
 }  // namespace
@@ -125,7 +132,8 @@ LogRecord log_record(const Event& event, const std::string& run_id_text) {
     record.fields.emplace_back("OUTCOME", name_of(event.outcome));
     record.fields.emplace_back("DURATION_MS", milliseconds(event.duration));
   }
-  if (has_delay(event.kind)) record.fields.emplace_back("DELAY_MS", milliseconds(event.delay));
+  if (has_delay(event)) record.fields.emplace_back("DELAY_MS", milliseconds(event.delay));
+  if (event.attempt != 0) record.fields.emplace_back("ATTEMPT", std::to_string(event.attempt));
   if (event.epoch != 0) record.fields.emplace_back("EPOCH", std::to_string(event.epoch));
   if (!event.error.empty()) record.fields.emplace_back("ERROR", event.error);
   if (!event.detail.empty()) record.fields.emplace_back("REASON", event.detail);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "io/keeper_protocol.h"
+#include "io/program_directory.h"
 #include "io/run_cgroup.h"
 #include "io/system_error.h"
 
@@ -66,24 +67,6 @@ bool is_program(const std::string& path) {
   return stat(path.c_str(), &found) == 0 && S_ISREG(found.st_mode) && access(path.c_str(), X_OK) == 0;
 }
 
-// What posix_spawnp would have executed; the worker's own PATH may be another.
-Result<std::string> find_program(const std::string& name) {
-  if (name.empty()) return system_error(name, ENOENT);
-  if (name.find('/') != std::string::npos) return name;
-  const char* const path = std::getenv("PATH");
-  std::string_view rest = path == nullptr ? "/bin:/usr/bin" : path;
-  int error = ENOENT;
-  while (!rest.empty()) {
-    const std::string candidate = std::string(rest.substr(0, rest.find(':'))) + "/" + name;
-    rest.remove_prefix(std::min(rest.find(':'), rest.size() - 1) + 1);
-    // The worker may start in another directory than ours.
-    if (!candidate.starts_with('/')) continue;
-    if (is_program(candidate)) return candidate;
-    if (access(candidate.c_str(), F_OK) == 0) error = EACCES;
-  }
-  return system_error(name, error);
-}
-
 // "process-group\nwhy\n".
 Status read_probe(std::string_view answer, KeeperSetup& setup) {
   const auto end = answer.find('\n');
@@ -106,12 +89,41 @@ Status probe(const std::string& path, KeeperSetup& setup) {
 
 }  // namespace
 
-std::string directory_of_this_program() {
-  std::array<char, 4096> path{};
-  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size());
-  const std::string_view text(path.data(), length < 0 ? 0 : static_cast<std::size_t>(length));
-  const auto slash = text.rfind('/');
-  return std::string(text.substr(0, slash == std::string_view::npos ? 0 : slash));
+// The worker's own PATH may be another than the one it is found in.
+Result<std::string> find_program(const std::string& name) {
+  if (name.empty()) return system_error(name, ENOENT);
+  if (name.find('/') != std::string::npos) return name;
+  const char* const path = std::getenv("PATH");
+  std::string_view rest = path == nullptr ? "/bin:/usr/bin" : path;
+  int error = ENOENT;
+  while (!rest.empty()) {
+    const std::string candidate = std::string(rest.substr(0, rest.find(':'))) + "/" + name;
+    rest.remove_prefix(std::min(rest.find(':'), rest.size() - 1) + 1);
+    // The worker may start in another directory than ours.
+    if (!candidate.starts_with('/')) continue;
+    if (is_program(candidate)) return candidate;
+    if (access(candidate.c_str(), F_OK) == 0) error = EACCES;
+  }
+  return system_error(name, error);
+}
+
+Result<SpawnedProcess> spawn_through_keeper(const std::vector<std::string>& argv,
+                                            const std::vector<std::string>& environment,
+                                            const std::string& working_directory, std::vector<UniqueFd> more,
+                                            std::vector<pid_t>& untidy) {
+  Result<Pipe> report = make_pipe(0);
+  if (!report.ok()) return report.error();
+  more.push_back(std::move(report->write_end));
+  Result<SpawnedProcess> process = spawn_process(argv, environment, working_directory, std::move(more));
+  if (!process.ok()) return process;
+  Result<std::string> answer = read_answer(report->read_end.get());
+  if (answer.ok() && answer->empty()) return process;
+  // By itself it leaves nothing behind.
+  pollfd exited{process->pidfd.get(), POLLIN, 0};
+  if (!answer.ok() || poll(&exited, 1, kEndTimeoutMs) <= 0) untidy.push_back(process->pid);
+  end_at_once(*process);
+  if (!answer.ok()) return answer.error().in(argv[0]);
+  return Error(answer->substr(0, answer->find('\n')));
 }
 
 std::vector<std::string> keeper_places() {
@@ -156,36 +168,26 @@ std::string KeptWorkers::cgroup_directory() const {
 
 Result<SpawnedProcess> KeptWorkers::spawn(const std::vector<std::string>& argv,
                                           const std::vector<std::string>& environment,
-                                          const std::string& working_directory, Instant fuse) {
+                                          const std::string& working_directory, Instant fuse,
+                                          const std::string& cgroup) {
   if (setup_.path.empty()) return Error(setup_.obstacle);
   Result<std::string> program = find_program(argv[0]);
   if (!program.ok()) return program.error();
   Result<Pipe> told = make_pipe(O_NONBLOCK);
   if (!told.ok()) return told.error();
-  Result<Pipe> report = make_pipe(0);
-  if (!report.ok()) return report.error();
   // As much as a keeper that is not stopped will ever leave unread.
   fcntl(told->write_end.get(), F_SETPIPE_SZ, kFusePipeBytesMax);
 
-  std::vector<std::string> arguments{setup_.path, setup_.mode, std::to_string(fuse.time_since_epoch().count()),
-                                     *program};
+  const bool elsewhere = uses_cgroups() && !cgroup.empty();
+  const std::string mode = elsewhere ? std::string(kCgroupModePrefix) + cgroup : setup_.mode;
+  std::vector<std::string> arguments{setup_.path, mode, std::to_string(fuse.time_since_epoch().count()), *program};
   arguments.insert(arguments.end(), argv.begin(), argv.end());
   std::vector<UniqueFd> more;
   more.push_back(std::move(told->read_end));
-  more.push_back(std::move(report->write_end));
-  Result<SpawnedProcess> process = spawn_process(arguments, environment, working_directory, std::move(more));
-  if (!process.ok()) return process;
-  Result<std::string> answer = read_answer(report->read_end.get());
-  if (answer.ok() && answer->empty()) {
-    fuses_[process->pid] = std::move(told->write_end);
-    return process;
-  }
-  // By itself it leaves nothing behind.
-  pollfd exited{process->pidfd.get(), POLLIN, 0};
-  if (!answer.ok() || poll(&exited, 1, kEndTimeoutMs) <= 0) untidy_.push_back(process->pid);
-  end_at_once(*process);
-  if (!answer.ok()) return answer.error().in(setup_.path);
-  return Error(answer->substr(0, answer->find('\n')));
+  Result<SpawnedProcess> process =
+      spawn_through_keeper(arguments, environment, working_directory, std::move(more), untidy_);
+  if (process.ok()) fuses_[process->pid] = std::move(told->write_end);
+  return process;
 }
 
 void KeptWorkers::extend(Instant fuse) {

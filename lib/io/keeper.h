@@ -21,8 +21,16 @@ struct KeeperSetup {
   std::string weakness;  // why not in a stronger way; "" = there is none
 };
 
-// "" when the kernel does not say.
-std::string directory_of_this_program();
+// The program that posix_spawnp would execute for argv[0] `name`. Fails when there is none.
+Result<std::string> find_program(const std::string& name);
+
+// Starts a form of stargazer-keeper that says through one more pipe, the last of its descriptors after `more`, why it
+// could not start the worker. Waits until it has said so or has executed the worker, for at most five seconds. One that
+// could not and had to be killed is added to `untidy`, for it may have left a control group.
+Result<SpawnedProcess> spawn_through_keeper(const std::vector<std::string>& argv,
+                                            const std::vector<std::string>& environment,
+                                            const std::string& working_directory, std::vector<UniqueFd> more,
+                                            std::vector<pid_t>& untidy);
 
 // The places where it may lie: beside this program (a build tree), then where it is installed.
 std::vector<std::string> keeper_places();
@@ -42,8 +50,13 @@ class KeptWorkers {
 
   // As spawn_process, under a keeper whose fuse burns at `fuse`. Waits until the program has been executed or not, for
   // at most five seconds. Fails also when there is no keeper, when it cannot do its part, or `fuse` has passed.
+  // `cgroup`: where its control group is made, if the keeper makes one; "" = where the probe said. That of another
+  // place is the caller's to kill and to remove.
   Result<SpawnedProcess> spawn(const std::vector<std::string>& argv, const std::vector<std::string>& environment,
-                               const std::string& working_directory, Instant fuse);
+                               const std::string& working_directory, Instant fuse, const std::string& cgroup = "");
+
+  // Whether keepers make control groups.
+  bool uses_cgroups() const { return !cgroup_directory().empty(); }
 
   // Moves every fuse. One that cannot be told, because its keeper is stopped, keeps what it was told before.
   void extend(Instant fuse);

@@ -34,6 +34,16 @@ inline constexpr std::string_view kCgroupModePrefix = "cgroup=";  // … then th
 inline constexpr std::string_view kPidNamespaceMode = "pid-namespace";
 inline constexpr std::string_view kProcessGroupMode = "process-group";
 
+// `stargazer-keeper limited WORDS -- PROGRAM ARGV0 …` becomes a worker within limits (keeper/limited.h), under a keeper
+// or without. Its descriptors 0 to 3 are the worker's; in the second case it has one more:
+//
+//   4  to write   one line if the worker could not be started; the end of the file without one means that it was
+inline constexpr const char* kLimitedMode = "limited";
+inline constexpr std::string_view kNicePrefix = "nice=";  // kCgroupModePrefix as well
+inline constexpr std::string_view kDataPrefix = "data=";
+inline constexpr const char* kLimitsEnd = "--";
+inline constexpr int kLimitedReportFd = 4;
+
 // `stargazer-keeper --probe` tries them and prints two lines: the MODE to use, and why it is not a stronger one.
 inline constexpr const char* kKeeperProbeOption = "--probe";
 

@@ -28,21 +28,6 @@ std::vector<pid_t> children() {
   return all;
 }
 
-// The run that a process belongs to after its environment, or "" when it does not say.
-std::string run_id_of(pid_t pid) {
-  constexpr std::string_view kName = "STARGAZER_RUN_ID=";
-  constexpr std::streamsize kEnvironmentBytesMax = 262'144;
-  std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
-  std::string environment(kEnvironmentBytesMax, '\0');
-  file.read(environment.data(), kEnvironmentBytesMax);
-  environment.resize(static_cast<std::size_t>(file.gcount()));
-  std::istringstream variables(environment);
-  for (std::string variable; std::getline(variables, variable, '\0');) {
-    if (variable.starts_with(kName)) return variable.substr(kName.size());
-  }
-  return "";
-}
-
 // False when it does not die: it hangs in the kernel, and so would we. The deaths of others interrupt the wait.
 bool reap_within_a_second(pid_t pid) {
   const UniqueFd pidfd(open_pidfd(pid));
@@ -56,6 +41,20 @@ bool reap_within_a_second(pid_t pid) {
 }
 
 }  // namespace
+
+std::string run_id_of(pid_t pid) {
+  constexpr std::string_view kName = "STARGAZER_RUN_ID=";
+  constexpr std::streamsize kEnvironmentBytesMax = 262'144;
+  std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
+  std::string environment(kEnvironmentBytesMax, '\0');
+  file.read(environment.data(), kEnvironmentBytesMax);
+  environment.resize(static_cast<std::size_t>(file.gcount()));
+  std::istringstream variables(environment);
+  for (std::string variable; std::getline(variables, variable, '\0');) {
+    if (variable.starts_with(kName)) return variable.substr(kName.size());
+  }
+  return "";
+}
 
 void Orphans::adopt_from_now_on() {
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

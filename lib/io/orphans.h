@@ -11,6 +11,9 @@
 
 namespace stargazer {
 
+// The run that a process belongs to after its environment, or "" when it does not say.
+std::string run_id_of(pid_t pid);
+
 class Orphans {
  public:
   // `is_worker` says of a child whether the host still watches it, as a worker or as what is left of one's group;

@@ -16,14 +16,8 @@
 namespace stargazer {
 namespace {
 
-constexpr std::string_view kNamePrefix = "stargazer-worker-";
-
-Status write_file(const std::string& path, std::string_view text) {
-  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file) return system_error(path, errno);
-  if (write(file.get(), text.data(), text.size()) < 0) return system_error(path, errno);
-  return {};
-}
+constexpr std::string_view kWorkerPrefix = "stargazer-worker-";
+constexpr std::string_view kRunPrefix = "stargazer-run-";
 
 std::vector<std::string> folders_in(const std::string& path) {
   std::vector<std::string> names;
@@ -44,18 +38,31 @@ bool remove_tree(const std::string& path) {  // NOLINT(misc-no-recursion)
 }
 
 // The pid in the name of a group of ours, else 0.
-pid_t keeper_of(std::string_view name) {
+pid_t owner_of(std::string_view name) {
+  const std::string_view prefix = name.starts_with(kWorkerPrefix) ? kWorkerPrefix : kRunPrefix;
+  if (!name.starts_with(prefix)) return 0;
+  name.remove_prefix(prefix.size());
   pid_t pid = 0;
-  if (!name.starts_with(kNamePrefix)) return 0;
-  name.remove_prefix(kNamePrefix.size());
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-  return error == std::errc() && end == name.data() + name.size() ? pid : 0;
+  const char* const whole = name.data() + name.size();
+  const auto [end, error] = std::from_chars(name.data(), whole, pid);
+  const bool ended_well = prefix == kRunPrefix ? end != whole && *end == '-' : end == whole;
+  return error == std::errc() && ended_well ? pid : 0;
 }
 
 }  // namespace
 
+Status write_file(const std::string& path, std::string_view text) {
+  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (!file) return system_error(path, errno);
+  if (write(file.get(), text.data(), text.size()) < 0) return system_error(path, errno);
+  return {};
+}
+
 RunCgroup::RunCgroup(const std::string& directory, pid_t keeper)
-    : path_(directory + "/" + std::string(kNamePrefix) + std::to_string(keeper)) {}
+    : path_(directory + "/" + std::string(kWorkerPrefix) + std::to_string(keeper)) {}
+
+RunCgroup::RunCgroup(const std::string& directory, pid_t daemon, std::uint64_t run)
+    : path_(directory + "/" + std::string(kRunPrefix) + std::to_string(daemon) + "-" + std::to_string(run)) {}
 
 Status RunCgroup::make() const {
   int made = mkdir(path_.c_str(), 0755);
@@ -84,9 +91,9 @@ bool RunCgroup::remove() const {
 
 void end_stale_run_cgroups(const std::string& directory) {
   for (const std::string& name : folders_in(directory)) {
-    const pid_t keeper = keeper_of(name);
-    if (keeper <= 0 || ::kill(keeper, 0) == 0 || errno != ESRCH) continue;
-    const RunCgroup stale(directory, keeper);
+    const pid_t owner = owner_of(name);
+    if (owner <= 0 || ::kill(owner, 0) == 0 || errno != ESRCH) continue;
+    const RunCgroup stale(directory + "/" + name);
     // Killed or not, only an empty one can be removed.
     if (stale.kill().ok()) stale.remove();
   }

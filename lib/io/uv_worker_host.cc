@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "io/limited_runs.h"
 #include "io/line_splitter.h"
 #include "io/log.h"
 #include "io/orphans.h"
@@ -83,6 +84,7 @@ struct Child {
   bool leader_exited = false;              // reaped; what is left of its group has been killed
   bool exit_posted = false;
   ExitStatus status;
+  std::string limit;  // that it reached
 
   bool channel_closed() const {
     return channel_watch == nullptr && output_watch[0] == nullptr && output_watch[1] == nullptr;
@@ -92,6 +94,12 @@ struct Child {
 ExitStatus exit_status(const siginfo_t& info) {
   if (info.si_code == CLD_EXITED) return {.code = info.si_status, .signal = 0};
   return {.code = 0, .signal = info.si_status};
+}
+
+// A worker may have moved to another group of our session.
+void signal_to(pid_t leader, int number) {
+  kill(-leader, number);
+  if (getpgid(leader) != leader) kill(leader, number);
 }
 
 }  // namespace
@@ -112,6 +120,9 @@ class UvWorkerHost::Impl {
   Status spawn_native(const SpawnRequest& request, const NativeJob& job);
   Status spawn_process_of(const SpawnRequest& request, const std::vector<std::string>& argv,
                           const std::string& directory);
+  Result<SpawnedProcess> start(const SpawnRequest& request, const std::vector<std::string>& argv,
+                               const std::string& directory);
+  void kill_all_of(const Child& child);
   std::vector<std::string> environment_of(const SpawnRequest& request) const;
   void watch(Child& child, SpawnedProcess process);
   void on_exit(RunId run);
@@ -134,6 +145,7 @@ class UvWorkerHost::Impl {
   std::map<pid_t, RunId> leaders_;  // not yet reaped
   Orphans orphans_;
   KeptWorkers kept_;
+  LimitedRuns limited_;
   uv_signal_t sigchld_{};
   uv_timer_t congestion_timer_{};
   std::vector<std::pair<RunId, OutputStream>> paused_;
@@ -151,7 +163,8 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
                  }
                  return false;
                }),
-      kept_(options_.keeper) {
+      kept_(options_.keeper),
+      limited_(loop, options_.limits, [this](RunId run) { kill_all_of(children_.at(run)); }) {
   Orphans::adopt_from_now_on();
   uv_timer_init(loop, &congestion_timer_);
   congestion_timer_.data = this;
@@ -171,6 +184,10 @@ Status UvWorkerHost::Impl::spawn(const SpawnRequest& request) {
     return spawn_process_of(request, options_.python_argv,
                             own ? *request.working_directory : options_.python_directory);
   }
+  if (const auto* plugin = std::get_if<PluginJob>(request.job); plugin != nullptr && options_.plugin_argv) {
+    Result<std::vector<std::string>> argv = options_.plugin_argv(*plugin);
+    return argv.ok() ? spawn_process_of(request, *argv, *request.working_directory) : argv.error();
+  }
   return Error(std::string(kind_of(*request.job)) + " jobs cannot be run by this version");
 }
 
@@ -188,6 +205,7 @@ std::vector<std::string> UvWorkerHost::Impl::environment_of(const SpawnRequest& 
   Environment added = *request.environment;
   added["STARGAZER_TASK"] = request.name;
   added["STARGAZER_RUN_ID"] = request.run_id_text;
+  added["STARGAZER_ATTEMPT"] = std::to_string(request.attempt);
   added["STARGAZER_NODE_ID"] = options_.node_id;
   if (request.epoch != 0) added["STARGAZER_EPOCH"] = std::to_string(request.epoch);
   added["STARGAZER_FD"] = std::string("3");  // GCC 12 warns of a plain "3" without cause
@@ -196,9 +214,7 @@ std::vector<std::string> UvWorkerHost::Impl::environment_of(const SpawnRequest& 
 
 Status UvWorkerHost::Impl::spawn_process_of(const SpawnRequest& request, const std::vector<std::string>& argv,
                                             const std::string& directory) {
-  const std::vector<std::string> environment = environment_of(request);
-  Result<SpawnedProcess> process = request.fuse == kNever ? spawn_process(argv, environment, directory)
-                                                          : kept_.spawn(argv, environment, directory, request.fuse);
+  Result<SpawnedProcess> process = start(request, argv, directory);
   if (!process.ok()) return process.error();
   Child& child = children_[request.run];
   child.run = request.run;
@@ -209,6 +225,15 @@ Status UvWorkerHost::Impl::spawn_process_of(const SpawnRequest& request, const s
   watch(child, std::move(process).value());
   answer(child.run, rpc_run(callbacks_.run_params(request)));
   return {};
+}
+
+Result<SpawnedProcess> UvWorkerHost::Impl::start(const SpawnRequest& request, const std::vector<std::string>& argv,
+                                                 const std::string& directory) {
+  const std::vector<std::string> environment = environment_of(request);
+  if (request.limits != nullptr && request.limits->any())
+    return limited_.spawn(request, argv, environment, directory, kept_);
+  if (request.fuse != kNever) return kept_.spawn(argv, environment, directory, request.fuse);
+  return spawn_process(argv, environment, directory);
 }
 
 void UvWorkerHost::Impl::watch(Child& child, SpawnedProcess process) {
@@ -236,13 +261,16 @@ void UvWorkerHost::Impl::stop(RunId run, StopSignal signal, const std::string& w
   if (place->second.native) {
     callbacks_.stop_native(run);
   } else {
-    if (signal == StopSignal::kTerminate) answer(run, rpc_stop(why));
-    const int number = signal == StopSignal::kTerminate ? SIGTERM : SIGKILL;
-    const pid_t pid = place->second.pid;
-    kill(-pid, number);
-    // A worker may have moved to another group of our session.
-    if (getpgid(pid) != pid) kill(pid, number);
+    if (signal == StopSignal::kKill) return kill_all_of(place->second);
+    answer(run, rpc_stop(why));
+    signal_to(place->second.pid, SIGTERM);
   }
+}
+
+// REQUIRES: its leader is not reaped.
+void UvWorkerHost::Impl::kill_all_of(const Child& child) {
+  limited_.kill_group(child.run);
+  signal_to(child.pid, SIGKILL);
 }
 
 void UvWorkerHost::Impl::on_exit(RunId run) {
@@ -253,7 +281,9 @@ void UvWorkerHost::Impl::on_exit(RunId run) {
   // The zombie keeps the group's number ours until it is reaped.
   kill(-child.pid, SIGKILL);
   kept_.ended(child.pid);
-  waitid(P_PIDFD, pidfd, &info, WEXITED | WNOHANG);
+  rusage usage{};
+  wait4(child.pid, nullptr, WNOHANG, &usage);
+  child.limit = limited_.ended(run, usage);
   child.status = exit_status(info);
   child.leader_exited = true;
   leaders_.erase(child.pid);
@@ -281,7 +311,7 @@ void UvWorkerHost::Impl::settle_group(Child& child) {
     info = {};
   }
   child.exit_posted = true;
-  callbacks_.post(Exited{child.run, child.status, ""});
+  callbacks_.post(Exited{child.run, child.status, "", child.limit});
   sweep_orphans();
   forget_if_over(child.run);
 }
@@ -306,6 +336,7 @@ void UvWorkerHost::Impl::on_sigchld() {
 void UvWorkerHost::Impl::sweep_orphans() {
   const std::size_t killed = orphans_.sweep(!leaders_.empty());
   kept_.tidy();
+  limited_.tidy();
   if (killed > 0) callbacks_.orphans_killed(killed);
 }
 
@@ -398,7 +429,8 @@ void UvWorkerHost::Impl::native_ended(RunId run, const Status& status) {
   const auto place = children_.find(run);
   if (place == children_.end()) return;
   children_.erase(place);
-  callbacks_.post(Exited{run, {.code = status.ok() ? 0 : 1, .signal = 0}, status.ok() ? "" : status.error().message()});
+  const ExitStatus exit{.code = status.ok() ? 0 : 1, .signal = 0};
+  callbacks_.post(Exited{run, exit, status.ok() ? "" : status.error().message(), ""});
   callbacks_.post(ChannelClosed{run});
 }
 
@@ -417,8 +449,10 @@ void UvWorkerHost::Impl::close() {
   }
   leaders_.clear();
   children_.clear();
+  limited_.close();
   orphans_.kill_all();
   kept_.tidy();
+  limited_.tidy();
   uv_close(reinterpret_cast<uv_handle_t*>(&sigchld_), nullptr);
   uv_close(reinterpret_cast<uv_handle_t*>(&congestion_timer_), nullptr);
 }

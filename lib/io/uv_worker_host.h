@@ -8,7 +8,7 @@
 // On fd 3 each worker is told `run` when it starts and `stop` beside TERM (io/worker_rpc.h). It need not read them.
 //
 // A worker with a fuse is the child of a stargazer-keeper, which leads the group, is what is watched, and ends as the
-// worker did once nothing of it is left.
+// worker did once nothing of it is left. A worker with limits is started within them: io/limited_runs.h.
 //
 // The daemon is the subreaper of its descendants: a grandchild that left its group and lost its parent becomes a child
 // of the daemon. When its run has ended it is found by STARGAZER_RUN_ID in its environment, killed and reaped.
@@ -24,6 +24,7 @@
 
 #include "core/seams.h"
 #include "io/keeper.h"
+#include "io/limit_setup.h"
 
 namespace stargazer {
 
@@ -48,6 +49,9 @@ class UvWorkerHost final : public WorkerHost {
     // Runs a Python job; the function to call is in the `run` that it reads. Empty = such jobs cannot be run.
     std::vector<std::string> python_argv;
     std::string python_directory;  // where it runs unless the job says another
+    LimitSetup limits = {};
+    // The command that runs a plugin's job. Fails when a file of it is missing. Empty = such jobs cannot be run.
+    std::function<Result<std::vector<std::string>>(const PluginJob&)> plugin_argv = {};
   };
   struct Callbacks {
     std::function<void(Input)> post;

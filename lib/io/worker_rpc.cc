@@ -9,6 +9,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "io/rpc_json.h"
+
 namespace stargazer {
 namespace {
 
@@ -18,43 +20,11 @@ constexpr std::size_t kErrorNameBytesMax = 256;
 constexpr std::size_t kCounterNameBytesMax = 128;
 constexpr std::size_t kFieldNameBytesMax = 64;
 
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 // What is wrong with a message; "" when nothing is.
 using Problem = std::string;
 
 bool usable_id(const Json& id) {
   return id.is_string() || id.is_number() || id.is_null();
-}
-
-// Counted before anything is parsed, as a tree that is deep costs the stack of whoever walks it.
-bool too_deep(std::string_view line) {
-  int depth = 0;
-  bool in_text = false;
-  for (std::size_t place = 0; place < line.size(); ++place) {
-    const char byte = line[place];
-    if (in_text) {
-      if (byte == '\\') ++place;
-      if (byte == '"') in_text = false;
-    } else if (byte == '"') {
-      in_text = true;
-    } else if (byte == '{' || byte == '[') {
-      if (++depth > kRpcDepthMax) return true;
-    } else if (byte == '}' || byte == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
-
-// Whole characters up to `bytes_max`, and a mark where the rest was.
-std::string bounded(const std::string& text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  std::size_t end = bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  return text.substr(0, end) + " […cut]";
 }
 
 // Reads members of an object of parameters, and keeps the first problem.
@@ -67,7 +37,7 @@ class Params {
   std::string text(const char* name, std::size_t bytes_max, bool needed = false) {
     const Json* value = member(name, needed);
     if (value == nullptr) return "";
-    if (value->is_string()) return bounded(value->get_ref<const std::string&>(), bytes_max);
+    if (value->is_string()) return bounded_text(value->get_ref<const std::string&>(), bytes_max);
     complain(name, "a string");
     return "";
   }
@@ -99,7 +69,7 @@ class Params {
     if (!problem_.empty()) return;
     for (const auto& [name, value] : object_.items()) {
       if (std::find(names.begin(), names.end(), name) == names.end()) {
-        problem_ = "params has an unknown member " + dump(Json(bounded(name, kFieldNameBytesMax)));
+        problem_ = "params has an unknown member " + dump_line(Json(bounded_text(name, kFieldNameBytesMax)));
         return;
       }
     }
@@ -143,12 +113,12 @@ void read_fields(const Json& fields, LogNote& note, Params& params) {
   }
   for (const auto& [name, value] : fields.items()) {
     if (!usable_field(name)) {
-      return params.complain(bounded(name, kFieldNameBytesMax),
+      return params.complain(bounded_text(name, kFieldNameBytesMax),
                              "a field of the journal that is free: A-Z, 0-9 and _, at most 64, no name of the daemon");
     }
     if (value.is_structured()) return params.complain(name, "a string, a number, true or false");
     note.fields.emplace_back(
-        name, bounded(value.is_string() ? value.get<std::string>() : dump(value), LogNote::kFieldBytesMax));
+        name, bounded_text(value.is_string() ? value.get<std::string>() : dump_line(value), LogNote::kFieldBytesMax));
   }
 }
 
@@ -177,7 +147,7 @@ WorkerSaying read_event(Params& params) {
   note.preview = params.text("preview", kTextBytesMax);
   note.duration_ms = params.number("duration_ms", -1);
   const Json* payload = params.member("payload");
-  note.payload = payload == nullptr ? "{}" : dump(*payload);
+  note.payload = payload == nullptr ? "{}" : dump_line(*payload);
   params.only({"event_type", "source", "phase", "status", "preview", "duration_ms", "payload"});
   return note;
 }
@@ -250,11 +220,12 @@ WorkerSaying read_call(const Json& object, const std::string& id) {
 RunAnswer read_failure(const Json& error) {
   RunAnswer answer;
   answer.outcome = Outcome::kFailed;
-  answer.message = bounded(error["message"].get<std::string>(), RunAnswer::kMessageBytesMax);
+  answer.message = bounded_text(error["message"].get<std::string>(), RunAnswer::kMessageBytesMax);
   const auto data = error.find("data");
   if (data == error.end() || !data->is_object()) return answer;
   const auto name = data->find("error");
-  if (name != data->end() && name->is_string()) answer.error = bounded(name->get<std::string>(), kErrorNameBytesMax);
+  if (name != data->end() && name->is_string())
+    answer.error = bounded_text(name->get<std::string>(), kErrorNameBytesMax);
   return answer;
 }
 
@@ -292,13 +263,13 @@ RpcRefusal refused(std::string_view id, RpcError code, const std::string& why) {
 
 WorkerSaying parse_rpc(std::string_view line) {
   if (line.size() > kRpcLineBytesMax) return refused("", RpcError::kInvalidRequest, "this line is too long");
-  if (too_deep(line)) return refused("", RpcError::kParse, "this line nests too deeply");
+  if (nests_deeper(line, kRpcDepthMax)) return refused("", RpcError::kParse, "this line nests too deeply");
   const Json object = Json::parse(line, nullptr, false);
   if (object.is_discarded()) return refused("", RpcError::kParse, "this line is not JSON");
   if (!object.is_object()) return refused("", RpcError::kInvalidRequest, "a request is one JSON object");
   const auto given = object.find("id");
   const bool bad_id = given != object.end() && !usable_id(*given);
-  const std::string id = given == object.end() || bad_id ? "" : dump(*given);
+  const std::string id = given == object.end() || bad_id ? "" : dump_line(*given);
   if (const auto version = object.find("jsonrpc"); version == object.end() || *version != "2.0") {
     return refused(id, RpcError::kInvalidRequest, "\"jsonrpc\" must be \"2.0\"");
   }
@@ -314,7 +285,7 @@ std::string rpc_result(const RpcRequest& request, std::string_view result) {
 
 std::string rpc_error(std::string_view id, RpcError code, std::string_view message) {
   return R"({"jsonrpc":"2.0","id":)" + std::string(id.empty() ? "null" : id) + R"(,"error":{"code":)" +
-         std::to_string(static_cast<int>(code)) + R"(,"message":)" + dump(Json(message)) + "}}";
+         std::to_string(static_cast<int>(code)) + R"(,"message":)" + dump_line(Json(message)) + "}}";
 }
 
 std::string rpc_run(std::string_view params) {
@@ -323,7 +294,7 @@ std::string rpc_run(std::string_view params) {
 }
 
 std::string rpc_stop(std::string_view reason) {
-  return R"({"jsonrpc":"2.0","method":"stop","params":{"reason":)" + dump(Json(reason)) + "}}";
+  return R"({"jsonrpc":"2.0","method":"stop","params":{"reason":)" + dump_line(Json(reason)) + "}}";
 }
 
 }  // namespace stargazer

@@ -107,13 +107,13 @@ class RawServer:
 
 
 class Daemon:
-    """A running stargazer-scheduler whose log lines are collected."""
+    """A running stargazer-scheduler whose log lines are collected; `prefix` starts it by way of another program."""
 
-    def __init__(self, config, *arguments, environment=None):
+    def __init__(self, config, *arguments, environment=None, prefix=()):
         self.lines = []
         self.changed = threading.Condition()
         self.process = subprocess.Popen(
-            [BINARY, "--config", config, "--log", "terminal", "--log-level", "debug", *arguments],
+            [*prefix, BINARY, "--config", config, "--log", "terminal", "--log-level", "debug", *arguments],
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},

@@ -23,7 +23,7 @@ class JobsThatMisbehave(harness.DaemonTest):
         daemon = self.run_beside_healthy(
             'interval = "1h"\ncommand = ["/no/such/program"]',
             r"error\s+bad: could not be started: /no/such/program: No such file or directory; "
-            r"tried again after its interval",
+            r"runs again after its interval",
         )
         self.assert_lives_and_stops(daemon)
 

@@ -54,6 +54,7 @@ void NodeChecker::booted(Instant now) {
   for (Subject& subject : subjects_) {
     subject.run.reset();
     subject.backoff = kCrashBackoffMin;
+    subject.attempt = 1;
     if (subject.task == nullptr) continue;
     subject.earliest = now + subject.task->initial_delay;
     subject.latest = subject.earliest + subject.task->jitter;
@@ -103,12 +104,14 @@ void NodeChecker::spawn_asked(const SpawnRequest& request, bool succeeds, Instan
   Subject& subject = subjects_[named->second];
   check_start(subject, now);
   check_fuse(subject, request);
+  if (request.attempt != subject.attempt) violated("started as a wrong attempt", subject.name);
   if (request.fuse != kNever) fuse_ = request.fuse;
   RunWatch& run = runs_[request.run];
   if (run.spawned) violated("used a run id twice", subject.name);
   run = RunWatch{};
   run.subject = named->second;
   run.started = now;
+  run.attempt = request.attempt;
   run.spawned = true;
   subject.last_start = now;
   ++subject.calm_starts;
@@ -231,8 +234,7 @@ void NodeChecker::finish_if_complete(RunWatch& run, Instant now) {
 
 void NodeChecker::plan_next(Subject& subject, const RunWatch& run, Instant now) {
   if (subject.task != nullptr) {
-    subject.earliest = now + subject.task->interval;
-    subject.latest = subject.earliest + subject.task->jitter;
+    plan_task(subject, !run.signalled() && has_failed(subject, run), now);
   } else if (run.signalled() || run.burnt) {
     subject.earliest = subject.latest = now;
   } else {
@@ -240,6 +242,24 @@ void NodeChecker::plan_next(Subject& subject, const RunWatch& run, Instant now) 
     const bool clean = run.spawned && (code == 0 || code == 77);
     plan_restart(subject, !clean, now - run.started, now);
   }
+}
+
+bool NodeChecker::has_failed(const Subject& subject, const RunWatch& run) {
+  return !run.spawned || expected_outcome(subject, run) == Outcome::kFailed;
+}
+
+// `retries` more attempts after a failure, the pause before each twice the one before, up to an hour.
+void NodeChecker::plan_task(Subject& subject, bool failed, Instant now) {
+  const TaskConfig& task = *subject.task;
+  const bool again = failed && subject.attempt <= task.retries;
+  Duration pause = task.interval;
+  if (again) {
+    const Duration longest = std::max<Duration>(std::chrono::hours(1), task.retry_backoff);
+    pause = std::min(task.retry_backoff * (1U << (subject.attempt - 1)), longest);
+  }
+  subject.attempt = again ? subject.attempt + 1 : 1;
+  subject.earliest = task.once && !again ? kNever : now + pause;
+  subject.latest = task.once && !again ? kNever : subject.earliest + task.jitter;
 }
 
 // SPEC section 4, with the random tenth of core/restart.h.

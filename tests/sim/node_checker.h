@@ -71,14 +71,16 @@ class NodeChecker {
     int alive = 0;             // processes, in true time
     std::optional<RunId> run;  // the one that has not finished
     Instant last_start{};
-    Instant earliest{};  // of the next start
-    Instant latest{};    // likewise, while nothing holds it back
-    Duration backoff{};  // of a supervised worker
+    Instant earliest{};         // of the next start
+    Instant latest{};           // likewise, while nothing holds it back
+    Duration backoff{};         // of a supervised worker
+    std::uint32_t attempt = 1;  // the number that the next start of a task must have
     std::uint64_t calm_starts = 0;
   };
   struct RunWatch {
     std::size_t subject = 0;
     Instant started{};
+    std::uint32_t attempt = 1;
     bool spawned = false;
     bool told_start = false;
     std::optional<Instant> term_at;
@@ -101,6 +103,7 @@ class NodeChecker {
   void note_stop(Instant now);
   void finish_if_complete(RunWatch& run, Instant now);
   void plan_next(Subject& subject, const RunWatch& run, Instant now);
+  static void plan_task(Subject& subject, bool failed, Instant now);
   void plan_restart(Subject& subject, bool crashed, Duration lasted, Instant now);
 
   void check_fuse(const Subject& subject, const SpawnRequest& request);
@@ -111,6 +114,8 @@ class NodeChecker {
 
   void check_event(const Event& event);
   void check_outcome(const RunWatch& run, const Event& event);
+  void check_task_end(Subject& subject, const RunWatch& run, const Event& event);
+  static bool has_failed(const Subject& subject, const RunWatch& run);
   static Outcome expected_outcome(const Subject& subject, const RunWatch& run);
   void check_stopped(const Supervisor& supervisor);
   void check_status(const Supervisor& supervisor);

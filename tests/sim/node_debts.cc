@@ -20,6 +20,12 @@ bool ends(EventKind kind) {
   return kind == EventKind::kRunEnded || kind == EventKind::kWorkerEnded;
 }
 
+// Of any that the task can have begun before the calm.
+Duration longest_wait(const TaskConfig& task) {
+  const Duration pause = task.retries == 0 ? Duration::zero() : retry_pause(task, task.retries);
+  return std::max(task.interval, pause) + task.jitter + task.initial_delay;
+}
+
 }  // namespace
 
 void NodeChecker::stepped(const Supervisor& supervisor, const std::vector<Event>& events, Instant wish, Instant now) {
@@ -59,6 +65,7 @@ void NodeChecker::check_event(const Event& event) {
   if (!run.told_start) violated("an end without a start", event.task);
   if (!run.finished) violated("said to have ended before it had", event.task);
   check_outcome(run, event);
+  check_task_end(subjects_[run.subject], run, event);
   runs_.erase(found);
 }
 
@@ -87,6 +94,21 @@ void NodeChecker::check_outcome(const RunWatch& run, const Event& event) {
   }
   if (!right) violated(std::string("wrong outcome ") + name_of(event.outcome), subject.name);
   if (run.spawned && event.duration < run.exit_at - run.started) violated("ended sooner than its exit", subject.name);
+}
+
+// Whether a run that was stopped had timed out or was cancelled, only its event says. It is heard in the step of the
+// end, in which no other attempt can have begun.
+void NodeChecker::check_task_end(Subject& subject, const RunWatch& run, const Event& event) {
+  if (subject.task == nullptr) return;
+  const bool timed_out = run.spawned && event.outcome == Outcome::kTimedOut;
+  if (timed_out) {
+    subject.attempt = run.attempt;
+    plan_task(subject, true, event.at);
+  }
+  const bool failed = timed_out || (!run.signalled() && has_failed(subject, run));
+  const bool again = failed && run.attempt <= subject.task->retries && !stop_at_;
+  if (event.attempt != run.attempt) violated("a wrong count of attempts", subject.name);
+  if (again != (event.delay != Duration::zero())) violated("a wrong word on retries", subject.name);
 }
 
 void NodeChecker::check_stopped(const Supervisor& supervisor) {
@@ -189,10 +211,8 @@ void NodeChecker::check_progress(const Supervisor& supervisor, Duration length) 
   constexpr Duration kQueueing = std::chrono::minutes(6);
   for (const Subject& subject : subjects_) {
     if (!subject.scheduled || (subject.of_lease && !supervisor.leader())) continue;
-    if (subject.run || subject.calm_starts > 0) continue;
-    const Duration turn = subject.task == nullptr
-                              ? Duration::zero()
-                              : subject.task->interval + subject.task->jitter + subject.task->initial_delay;
+    if (subject.run || subject.calm_starts > 0 || subject.latest == kNever) continue;
+    const Duration turn = subject.task == nullptr ? Duration::zero() : longest_wait(*subject.task);
     if (turn + kQueueing <= length) violated("has not run in the calm", subject.name);
   }
 }

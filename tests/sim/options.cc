@@ -18,6 +18,8 @@ constexpr std::array<std::pair<std::string_view, Mutant>, 4> kMutants{{{"two-lea
                                                                        {"immortal", Mutant::kImmortal},
                                                                        {"overlap", Mutant::kOverlap}}};
 
+constexpr std::uint64_t kRetriesSalt = 0x5245545259ULL;
+
 Duration between(Random& random, Duration low, Duration high) {
   return low + random.up_to(high - low);
 }
@@ -88,6 +90,15 @@ Config draw_config(Random& random, std::uint32_t task_count) {
   }
   for (std::size_t number = 1; number <= 2; ++number) config.supervised.push_back(draw_worker(random, number));
   return config;
+}
+
+// By a stream of its own, so that everything else of a seed stays as it was before tasks had retries.
+void draw_retries(Random random, Config& config) {
+  for (TaskConfig& task : config.tasks) {
+    if (!random.chance(0.4)) continue;
+    task.retries = static_cast<std::uint32_t>(1 + random.below(4));
+    task.retry_backoff = log_between(random, milliseconds(500), seconds(30));
+  }
 }
 
 ChildOdds draw_child_odds(Random& random, Duration margin) {
@@ -217,6 +228,7 @@ Options draw_options(const Request& request) {
   Options options;
   options.request = request;
   options.config = draw_config(random, request.tasks);
+  draw_retries(Random(request.seed ^ kRetriesSalt), options.config);
   options.calm = request.length / 3;
   options.faults = draw_faults(random, lease_times(options.config.lease));
   options.fixed_node_id = random.chance(0.5);

@@ -96,6 +96,9 @@ void Story::define_task(StoryLine& line) {
   task.initial_delay = line.duration("initial_delay", Duration::zero());
   task.timeout = line.duration("timeout", task.timeout);
   task.stop_grace = line.duration("stop_grace", task.stop_grace);
+  task.retries = line.number("retries", 0);
+  task.retry_backoff = line.duration("retry_backoff", task.retry_backoff);
+  task.once = line.text("once", "no") == "yes";
   task.pool = line.text("pool");
   if (line.text("run_on", "every_node") == "leader") task.run_on = RunOn::kLeader;
   if (const std::string required = line.text("requires"); !required.empty()) {

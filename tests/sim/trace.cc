@@ -21,6 +21,7 @@ std::string event_text(const Event& event, const Supervisor& supervisor) {
   if (event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded) {
     text += std::string(" outcome=") + name_of(event.outcome) + " duration=" + format_duration(event.duration);
   }
+  if (event.attempt > 1) text += " attempt=" + std::to_string(event.attempt);
   if (event.epoch != 0) text += " epoch=" + std::to_string(event.epoch);
   if (event.delay != Duration::zero()) text += " delay=" + format_duration(event.delay);
   if (!event.detail.empty()) text += " detail=\"" + event.detail + "\"";

@@ -124,9 +124,35 @@ TEST_CASE("each single mistake is one line with its place, key, cause and what i
        "tasks.a.environment.STARGAZER_FD: begins with STARGAZER_"},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nenvironment = {\"A=B\" = \"4\"}\n", "is not a name of a variable"},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nenvironment = {A = 4}\n", "tasks.a.environment.A: is an integer"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nsettings = 4\n",
+       "tasks.a.settings: is an integer, allowed is a table"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nsettings = {when = 2026-11-25}\n",
+       "tasks.a.settings.when: is or holds a date, allowed are booleans, numbers, strings, and arrays and tables of "
+       "them"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nsettings = {a = [1, inf]}\n",
+       "tasks.a.settings.a: is or holds a number that is not finite"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nsettings = {\"a b\" = 1}\n", "tasks.a.settings.a b: "},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nenvironment = 4\n",
        "tasks.a.environment: is an integer, allowed is a table"},
       {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nworking_directory = \"x\"\n", "is not an absolute path"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nretries = 101\n",
+       "tasks.a.retries: is 101, allowed is an integer from"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nretry_backoff = 0\n", "is 0s, allowed is from 100ms to 3650d"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nmemory_max = \"512MB\"\n",
+       "tasks.a.memory_max: is \"512MB\" is no size, allowed is a number of bytes up to 1024T"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nmemory_max = 1000\n",
+       "tasks.a.memory_max: is out of range, allowed are 0 and a size from 1M to 1024T"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nmemory_max = -1\n", "memory_max: is out of range"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nmemory_max = true\n",
+       "memory_max: is a boolean, allowed is a size such as \"512M\""},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\ncpu_weight = 10001\n",
+       "is 10001, allowed is an integer from 0 to 10000"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nprocesses_max = \"32\"\n",
+       "processes_max: is a string, allowed is an integer"},
+      {"[tasks.a]\ninterval = 60\ncommand = [\"x\"]\nnice = 20\n",
+       "tasks.a.nice: is 20, allowed is an integer from -20 to 19"},
+      {"[supervised.w]\ncommand = [\"x\"]\nnice = \"5\"\n",
+       "supervised.w.nice: is a string, allowed is an integer from -20 to 19"},
       {"[supervised.w]\n", "a.toml:1:13: supervised.w: has no job"},
       {"[supervised.w]\ncommand = [\"x\"]\ninterval = 1\n", "supervised.w.interval: is not a known key"},
       {"[lease]\nheartbeat = \"11s\"\n", "a.toml:1:2: lease.soft_stop: must be at least lease.heartbeat"},
@@ -222,6 +248,30 @@ TEST_CASE("two names for one task in one file are refused, however they are spel
   }
 }
 
+TEST_CASE("settings are JSON for the job, and a later file overrides single ones", "[config_reader]") {
+  const Config config = config_of(read_two(
+      kTask + "[tasks.a.settings]\nflag = true\nwhole = 3\nreal = 0.05\ntext = \"a \\\"b\\\"\"\n"
+              "list = [\"x\", 1]\ntable = {k = {n = 1}}\n[supervised.w]\ncommand = [\"w\"]\nsettings = {x = 1}\n",
+      "[tasks.a.settings]\nwhole = 4\nlist = []\n"));
+  CHECK(only_task(config).settings == Settings{{"flag", "true"},
+                                               {"whole", "4"},
+                                               {"real", "0.05"},
+                                               {"text", R"("a \"b\"")"},
+                                               {"list", "[]"},
+                                               {"table", R"({"k":{"n":1}})"}});
+  CHECK(config.supervised.at(0).settings == Settings{{"x", "1"}});
+}
+
+TEST_CASE("settings have limits", "[config_reader]") {
+  std::string many = kTask + "[tasks.a.settings]\n";
+  for (int number = 0; number < 256; ++number) many += "k" + std::to_string(number) + " = 1\n";
+  CHECK(only_task(config_of(read_toml(many))).settings.size() == 256);
+  CHECK(contains(problem_of(read_toml(many + "more = 1\n")), "tasks.a.settings.more: is one setting too many"));
+  const std::string text(16 * 1024, 'x');
+  CHECK(contains(problem_of(read_toml(kTask + "settings = {a = \"" + text + "\"}\n")),
+                 "tasks.a.settings.a: makes the settings too long, allowed are 16384 bytes of JSON"));
+}
+
 TEST_CASE("a later file overrides single keys, by any of a task's names", "[config_reader]") {
   const Config config = config_of(read_two(
       kTask +
@@ -263,6 +313,62 @@ TEST_CASE("a job key of a later file replaces the job", "[config_reader]") {
   const std::string plugin = "[tasks.a]\ninterval = 1\nplugin = \"p\"\njob = \"q\"\n";
   CHECK(only_task(config_of(read_two(plugin, "[tasks.a]\njob = \"r\"\n"))).job == Job(PluginJob{"p", "r"}));
   CHECK(only_task(config_of(read_two(plugin, "[tasks.a]\nplugin = \"o\"\n"))).job == Job(PluginJob{"o", "q"}));
+}
+
+TEST_CASE("of a Python job and a plugin beside each other one runs", "[config_reader]") {
+  const std::string both = "python = \"a.b:c\"\nplugin = \"p\"\njob = \"q\"\n";
+  const auto [implementation, without_python, with_python] = GENERATE(table<std::string, Job, Job>({
+      {"", PluginJob{"p", "q"}, PythonJob{"a.b:c"}},
+      {"implementation = \"auto\"\n", PluginJob{"p", "q"}, PythonJob{"a.b:c"}},
+      {"implementation = \"python\"\n", PythonJob{"a.b:c"}, PythonJob{"a.b:c"}},
+      {"implementation = \"native\"\n", PluginJob{"p", "q"}, PluginJob{"p", "q"}},
+  }));
+  const std::string task = "[tasks.a]\ninterval = 1\n" + both + implementation;
+  CHECK(only_task(config_of(read_toml(task))).job == without_python);
+  CHECK(only_task(config_of(read_toml(task + "[python]\n"))).job == with_python);
+  CHECK(only_task(config_of(read_two(task, "[python]\n"))).job == with_python);
+  CHECK(config_of(read_toml("[supervised.a]\n" + both + implementation)).supervised[0].job == without_python);
+}
+
+TEST_CASE("a later file chooses the implementation, or replaces both", "[config_reader]") {
+  const std::string task = "[python]\n[tasks.a]\ninterval = 1\npython = \"a.b:c\"\nplugin = \"p\"\njob = \"q\"\n";
+  const auto [text, job] = GENERATE(table<std::string, Job>({
+      {"implementation = \"native\"", PluginJob{"p", "q"}},
+      {"job = \"r\"", PluginJob{"p", "r"}},
+      {"plugin = \"o\"", PluginJob{"o", "q"}},
+      {"python = \"d:e\"", PythonJob{"d:e"}},
+      {"command = [\"x\"]", CommandJob{{"x"}}},
+      {"timeout = 1", PythonJob{"a.b:c"}},
+  }));
+  CHECK(only_task(config_of(read_two(task, "[tasks.a]\n" + text + "\n"))).job == job);
+}
+
+TEST_CASE("an implementation that the job does not have is a problem", "[config_reader]") {
+  const auto problem = [](const std::string& text) {
+    return problem_of(read_toml("[tasks.a]\ninterval = 1\n" + text));
+  };
+  CHECK(problem("python = \"a:b\"\nimplementation = \"native\"\n") ==
+        "a.toml:4:1: tasks.a.implementation: is \"native\", but the job has none of that kind, allowed is one that it "
+        "has, or \"auto\"");
+  CHECK(contains(problem("plugin = \"p\"\njob = \"q\"\nimplementation = \"python\"\n"), "is \"python\", but the job"));
+  CHECK(contains(problem("command = [\"x\"]\nimplementation = \"native\"\n"), "is \"native\", but the job"));
+  CHECK(contains(problem("python = \"a:b\"\nimplementation = \"nativ\"\n"), "tasks.a.implementation: is \"nativ\""));
+  CHECK(contains(problem("python = \"a:b\"\nplugin = \"p\"\n"), "has a plugin but no job"));
+  CHECK(contains(problem("python = \"a:b\"\nplugin = \"p\"\njob = \"q\"\ncommand = [\"x\"]\n"), "has two jobs"));
+}
+
+TEST_CASE("a plugin is an absolute path or a name", "[config_reader]") {
+  const auto [library, good] = GENERATE(table<std::string, bool>({{"stargazer-jobs", true},
+                                                                  {"/opt/a b.so", true},
+                                                                  {"a/b.so", false},
+                                                                  {"", false},
+                                                                  {"a b", false},
+                                                                  {"/a\\u0007", false}}));
+  const ConfigOutcome outcome = read_toml("[tasks.a]\ninterval = 1\njob = \"q\"\nplugin = \"" + library + "\"\n");
+  INFO(library);
+  CHECK(outcome.config.has_value() == good);
+  if (!good)
+    CHECK(contains(problem_of(outcome), "tasks.a.plugin: is no plugin, allowed is an absolute path or a name"));
 }
 
 TEST_CASE("a section is there as soon as a file has it", "[config_reader]") {
@@ -357,4 +463,15 @@ TEST_CASE("what a file says cannot break the line of a problem", "[config_reader
 TEST_CASE("a text that is too large is refused before it is parsed", "[config_reader]") {
   CHECK(contains(problem_of(read_toml(std::string(kConfigFileBytesMax + 1, '\n'))), "is larger than 1048576 bytes"));
   config_of(read_toml(std::string(kConfigFileBytesMax, '\n')));
+}
+
+TEST_CASE("retries and limits are read, and a later file changes one of them alone", "[config_reader]") {
+  const Config config = config_of(read_two(
+      "[tasks.a]\ninterval = 1\ncommand = [\"x\"]\nretries = 3\nretry_backoff = \"5s\"\nmemory_max = \"512M\"\n"
+      "cpu_weight = 50\nprocesses_max = 32\nnice = -5\n[supervised.w]\ncommand = [\"w\"]\nmemory_max = 2097152\n",
+      "[tasks.a]\nnice = 5\nmemory_max = 0\n"));
+  CHECK(config.tasks.at(0).retries == 3);
+  CHECK(config.tasks.at(0).retry_backoff == 5s);
+  CHECK(config.tasks.at(0).limits == Limits{.cpu_weight = 50, .processes_max = 32, .nice = 5});
+  CHECK(config.supervised.at(0).limits == Limits{.memory_max_bytes = 2097152});
 }

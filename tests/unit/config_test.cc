@@ -171,3 +171,18 @@ TEST_CASE("each kind of job has its word", "[config]") {
   CHECK(std::string(kind_of(PluginJob{})) == "plugin");
   CHECK(std::string(kind_of(NativeJob{})) == "native");
 }
+
+TEST_CASE("the pause before an attempt doubles up to an hour", "[config]") {
+  TaskConfig task;
+  task.retry_backoff = 10s;
+  CHECK(retry_pause(task, 1) == 10s);
+  CHECK(retry_pause(task, 2) == 20s);
+  CHECK(retry_pause(task, 9) == 2560s);
+  CHECK(retry_pause(task, 10) == 1h);
+  CHECK(retry_pause(task, kRetriesMax) == 1h);
+  task.retry_backoff = 2h;
+  CHECK(retry_pause(task, 1) == 2h);
+  CHECK(retry_pause(task, 5) == 2h);
+  task.retry_backoff = kDurationMax;
+  CHECK(retry_pause(task, kRetriesMax) == kDurationMax);
+}

@@ -19,7 +19,7 @@ Event event_of(EventKind kind, const std::string& detail = "", Outcome outcome =
   event.run = RunId{7};
   event.outcome = outcome;
   event.duration = 1500ms;
-  event.delay = 4s;
+  event.delay = kind == EventKind::kRunEnded ? Duration::zero() : 4s;
   event.detail = detail;
   if (kind == EventKind::kLeaseGained || kind == EventKind::kLeaseRecreated) event.epoch = 9;
   return event;
@@ -27,6 +27,14 @@ Event event_of(EventKind kind, const std::string& detail = "", Outcome outcome =
 
 bool has_delay(EventKind kind) {
   return kind == EventKind::kWorkerEnded || kind == EventKind::kLeaseRequestFailed || kind == EventKind::kLeaseHoldOff;
+}
+
+// The end of that attempt, after which there is another.
+Event attempt_of(std::uint32_t attempt, Duration delay, Outcome outcome, const std::string& detail) {
+  Event event = event_of(EventKind::kRunEnded, detail, outcome);
+  event.attempt = attempt;
+  event.delay = delay;
+  return event;
 }
 
 struct Expected {
@@ -78,7 +86,16 @@ std::vector<Expected> all_kinds() {
        "kg_decay: stopped after 1.5 s: it ran longer than 1s; runs again after its interval"},
       {event_of(K::kRunEnded, "shutdown", Outcome::kCancelled), P::kInfo, "kg_decay: stopped after 1.5 s: shutdown"},
       {event_of(K::kRunEnded, "x: not found", Outcome::kSpawnFailed), P::kError,
-       "kg_decay: could not be started: x: not found; tried again after its interval"},
+       "kg_decay: could not be started: x: not found; runs again after its interval"},
+      {attempt_of(1, 90s, Outcome::kFailed, "exit code 1"), P::kError,
+       "kg_decay: failed after 1.5 s: exit code 1; attempt 2 in 90 s"},
+      {attempt_of(2, 90s, Outcome::kTimedOut, "ran longer than 1s"), P::kError,
+       "kg_decay: stopped after 1.5 s: it ran longer than 1s; attempt 3 in 90 s"},
+      {attempt_of(1, 90s, Outcome::kSpawnFailed, "x: not found"), P::kError,
+       "kg_decay: could not be started: x: not found; attempt 2 in 90 s"},
+      {attempt_of(3, {}, Outcome::kFailed, "exit code 1"), P::kError,
+       "kg_decay: failed after 1.5 s: exit code 1; that was attempt 3; runs again after its interval"},
+      {attempt_of(2, {}, Outcome::kOk, ""), P::kInfo, "kg_decay: ok after 1.5 s"},
       {event_of(K::kWorkerEnded, "", Outcome::kOk), P::kInfo, "kg_decay: ended after 1.5 s, starts again in 4 s"},
       {event_of(K::kWorkerEnded, "", Outcome::kSkipped), P::kInfo, "kg_decay: ended after 1.5 s, starts again in 4 s"},
       {event_of(K::kWorkerEnded, "SIGSEGV", Outcome::kFailed), P::kError,
@@ -114,6 +131,8 @@ TEST_CASE("every event is one sentence of the right priority, with its fields", 
     if (ended) fields["OUTCOME"] = name_of(event.outcome);
     if (ended) fields["DURATION_MS"] = "1500";
     if (has_delay(event.kind)) fields["DELAY_MS"] = "4000";
+    if (event.kind == EventKind::kRunEnded && event.delay != Duration::zero()) fields["DELAY_MS"] = "90000";
+    if (event.attempt != 0) fields["ATTEMPT"] = std::to_string(event.attempt);
     if (event.epoch != 0) fields["EPOCH"] = "9";
     if (!event.detail.empty()) fields["REASON"] = event.detail;
     CHECK(fields_of(record) == fields);

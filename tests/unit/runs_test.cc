@@ -18,6 +18,7 @@ using Calls = std::vector<std::string>;
 const std::string kName = "job";
 const Job kJob = CommandJob{{"/bin/true"}};
 const Environment kEnvironment{{"KEY", "value"}};
+const Settings kSettings{{"key", "1"}};
 const std::string kDirectory = "/tmp";
 
 RunPlan plan_of(RunOwner owner = RunOwner::kTask, std::uint32_t owner_index = 0) {
@@ -26,6 +27,7 @@ RunPlan plan_of(RunOwner owner = RunOwner::kTask, std::uint32_t owner_index = 0)
           .name = &kName,
           .job = &kJob,
           .environment = &kEnvironment,
+          .settings = &kSettings,
           .working_directory = &kDirectory,
           .arguments = {},
           .timeout = Duration::zero(),
@@ -95,6 +97,7 @@ TEST_CASE("a worker gets what its plan says", "[runs]") {
   CHECK(request.name == "job");
   CHECK(request.job == &kJob);
   CHECK(request.environment == &kEnvironment);
+  CHECK(request.settings == &kSettings);
   CHECK(request.working_directory == &kDirectory);
   CHECK(bench.runs.size() == 1);
   CHECK(bench.runs.started_at({1}) == at(3s));
@@ -350,6 +353,19 @@ TEST_CASE("a Python job that reports nothing has failed, even with exit code 0",
   CHECK(silent.cause == "it ended without a result: exit code 0");
 }
 
+TEST_CASE("what a plugin reports decides, and without a report its job is named", "[runs]") {
+  const Job job = PluginJob{"stargazer-jobs", "kg_decay"};
+  RunPlan plan = plan_of();
+  plan.job = &job;
+  Bench bench;
+  const RunId good = bench.start(plan);
+  bench.runs.on_reported({good, Outcome::kOk, "", ""});
+  CHECK(bench.finish(good, {1, 0}, 1s).outcome == Outcome::kOk);
+  const FinishedRun crashed = bench.finish(bench.start(plan), {0, 11}, 1s);
+  CHECK(crashed.outcome == Outcome::kFailed);
+  CHECK(crashed.cause == "job kg_decay of plugin stargazer-jobs ended without a result: killed by signal 11");
+}
+
 TEST_CASE("a command's exit code decides; what it reports tells why", "[runs]") {
   Bench bench;
   const RunId good = bench.start();
@@ -386,4 +402,64 @@ TEST_CASE("the last progress of a run is kept", "[runs]") {
   CHECK(bench.runs.running_text(run, at(2s)) == "running for 2 s, 3");
   bench.runs.on_progress({run, 40, 100, "reading"});
   CHECK(bench.runs.running_text(run, at(2s)) == "running for 2 s, 40 of 100: reading");
+}
+
+TEST_CASE("a run that failed says first which limit it had reached", "[runs]") {
+  Bench bench;
+  RunPlan plan = plan_of();
+  SECTION("the plan's limits are those of the request") {
+    const Limits limits{.memory_max_bytes = 1 << 20};
+    plan.limits = &limits;
+    bench.start(plan);
+    CHECK(bench.host.spawned.back().limits == &limits);
+  }
+  SECTION("killed by it") {
+    const RunId run = bench.start(plan);
+    bench.runs.on_exited({run, {0, 9}, "", "killed by memory_max of 1M"}, at(1s));
+    bench.runs.on_channel_closed(run, at(1s));
+    CHECK(bench.runs.take_finished().at(0).cause == "killed by memory_max of 1M: killed by signal 9");
+  }
+  SECTION("reached it, and ended well all the same") {
+    const RunId run = bench.start(plan);
+    bench.runs.on_exited({run, {0, 0}, "", "reached processes_max of 3"}, at(1s));
+    bench.runs.on_channel_closed(run, at(1s));
+    CHECK(bench.runs.take_finished().at(0).cause.empty());
+  }
+  SECTION("reached it, and then its timeout") {
+    plan.timeout = 5s;
+    const RunId run = bench.start(plan);
+    bench.pass_until(5s);
+    bench.runs.on_exited({run, {0, 15}, "", "reached processes_max of 3"}, at(6s));
+    bench.runs.on_channel_closed(run, at(6s));
+    const FinishedRun finished = bench.runs.take_finished().at(0);
+    CHECK(finished.outcome == Outcome::kTimedOut);
+    CHECK(finished.cause == "reached processes_max of 3: ran longer than its timeout of 5s");
+  }
+}
+
+TEST_CASE("a plan is what is configured, and a worker's grace what the lease leaves", "[runs]") {
+  TaskConfig task;
+  task.name = "t";
+  task.timeout = 7s;
+  task.stop_grace = 3s;
+  task.run_on = RunOn::kLeader;
+  const RunPlan of_task = task_plan(task, 4);
+  CHECK(of_task.owner == RunOwner::kTask);
+  CHECK(of_task.owner_index == 4);
+  CHECK(of_task.name == &task.name);
+  CHECK(of_task.limits == &task.limits);
+  CHECK(of_task.timeout == 7s);
+  CHECK(of_task.stop_grace == 3s);
+  CHECK(of_task.of_lease);
+  CHECK(of_task.attempt == 1);
+  SupervisedConfig worker;
+  CHECK(worker_plan(worker, 0, 7s).stop_grace == 7s);
+  worker.stop_grace = 3s;
+  CHECK(worker_plan(worker, 0, 7s).stop_grace == 3s);
+  worker.stop_grace = 9s;
+  const RunPlan of_worker = worker_plan(worker, 2, 7s);
+  CHECK(of_worker.stop_grace == 7s);
+  CHECK(of_worker.timeout == Duration::zero());
+  CHECK(of_worker.of_lease);
+  CHECK(of_worker.owner == RunOwner::kSupervised);
 }

@@ -6,6 +6,7 @@
 
 #include "config/check_report.h"
 #include "config/draft.h"
+#include "jobs/job_list.h"
 #include "unit/config_support.h"
 
 using namespace stargazer;
@@ -153,6 +154,25 @@ TEST_CASE("both spellings of the consolidation service name the same tasks", "[s
   CHECK(config.tasks[4].interval == std::chrono::seconds(2));
 }
 
+TEST_CASE("without Python the jobs in C++ stand in, each under a name that the plugin has", "[shipped_config]") {
+  const auto plugin_jobs = [](const Config& config) {
+    std::set<std::string> names;
+    for (const TaskConfig& task : config.tasks) {
+      const auto* plugin = std::get_if<PluginJob>(&task.job);
+      if (plugin == nullptr) continue;
+      CHECK(plugin->library == "stargazer-jobs");
+      CHECK(task.run_on == RunOn::kLeader);  // they ask for the lease
+      names.insert(plugin->job);
+    }
+    return names;
+  };
+  std::set<std::string> known;
+  for (const jobs::NamedJob& job : jobs::kJobs) known.insert(job.name);
+  CHECK(plugin_jobs(shipped()) == known);
+  const std::string catalogue = text_of_file(kFolder + "tasks.toml");
+  CHECK(plugin_jobs(config_of(read_toml(catalogue + "\n[python]\n"))).empty());
+}
+
 TEST_CASE("everything is scheduled when everything is there", "[shipped_config]") {
   const Config config = everything_on();
   CHECK(build_registry(config, no_obstacle).scheduled_task_count() == 16);
@@ -254,4 +274,19 @@ TEST_CASE("every key of the schema stands in the shipped configuration", "[shipp
     const bool is_job = key.starts_with("tasks.") || key.starts_with("supervised.");
     CHECK((shown.contains(key) || (is_job && in_prose.contains(last))));
   }
+}
+
+TEST_CASE("the report names attempts and limits of what has any", "[shipped_config]") {
+  const Config config = config_of(read_toml(
+      "[tasks.c]\ninterval = 60\ncommand = [\"a\"]\nretries = 2\nretry_backoff = 5\nmemory_max = \"512M\"\nnice = 5\n"
+      "[supervised.w]\ncommand = [\"b\"]\nprocesses_max = 32\n"));
+  const std::string text = check_report_text(config, build_registry(config, no_obstacle));
+  INFO(text);
+  CHECK(contains(text, "for 1h at most, with memory_max 512M, nice 5, 3 attempts: command a\n"));
+  CHECK(contains(text, "\nsupervised w: always on the leader, with processes_max 32: command b\n"));
+  const nlohmann::json report = report_of(config);
+  CHECK(report["tasks"][0]["retries"] == 2);
+  CHECK(report["tasks"][0]["retry_backoff_s"] == 5);
+  CHECK(report["tasks"][0]["limits"] == nlohmann::json{{"memory_max", 536870912}, {"nice", 5}});
+  CHECK(report["supervised"][0]["limits"] == nlohmann::json{{"processes_max", 32}});
 }

@@ -51,6 +51,61 @@ TEST_CASE("each run ends in one event with its outcome, and the loop goes on", "
   CHECK(node.take_lines() == Lines{"run_started a 2"});
 }
 
+TEST_CASE("a failed run is tried again, each attempt a run of its own with its number", "[supervisor]") {
+  Config config = with_tasks({task_config("a")});
+  config.tasks[0].retries = 2;
+  config.tasks[0].retry_backoff = 5s;
+  TestNode node(config);
+  node.start();
+  node.run_until(1s);
+  node.take_events();
+  node.end(1, kExit1);
+  const std::vector<Event> first = node.take_events();
+  REQUIRE(first.size() == 1);
+  CHECK(line_of(first[0]) == "run_ended a 1 failed: exit code 1");
+  CHECK(first[0].attempt == 1);
+  CHECK(first[0].delay == 5s);
+  CHECK(node.why() == "waits, attempt 2 of 3 in 5 s");
+
+  node.run_until(6s);
+  node.end(2, {0, 11});
+  node.run_until(16s);
+  const std::vector<Event> second = node.take_events();
+  REQUIRE(second.size() == 3);
+  CHECK(line_of(second[0]) == "run_started a 2");
+  CHECK(second[0].attempt == 2);
+  CHECK(second[1].delay == 10s);
+  CHECK(line_of(second[2]) == "run_started a 3");
+  node.end(3, kExit1);
+  const std::vector<Event> last = node.take_events();
+  REQUIRE(last.size() == 1);
+  CHECK(last[0].attempt == 3);
+  CHECK(last[0].delay == Duration::zero());
+  CHECK(node.why() == "waits, next run in 60 s");
+  node.run_until(76s);
+  REQUIRE(node.host.spawned.size() == 4);
+  for (std::size_t place = 0; place < 4; ++place) CHECK(node.host.spawned[place].attempt == place % 3 + 1);
+  CHECK(node.supervisor->status().at(0).run_count == 4);
+  CHECK(node.supervisor->status().at(0).failure_count == 3);
+}
+
+TEST_CASE("what could not be started and what ran too long is tried again as well", "[supervisor]") {
+  Config config = with_tasks({task_config("a")});
+  config.tasks[0].retries = 2;
+  config.tasks[0].retry_backoff = 5s;
+  config.tasks[0].timeout = 30s;
+  TestNode node(config);
+  node.host.refusal = "exec /nowhere: No such file or directory";
+  node.start();
+  node.host.refusal.clear();
+  node.run_until(35s);  // the second attempt began at 5 s
+  CHECK(node.take_calls() == Lines{"spawn a 2", "TERM 2"});
+  node.end(2, kTerminated);
+  node.run_until(45s);
+  CHECK(node.take_calls() == Lines{"spawn a 3"});
+  CHECK(node.host.spawned.back().attempt == 3);
+}
+
 TEST_CASE("a native job that failed says why", "[supervisor]") {
   TestNode node(with_tasks({task_config("a")}));
   node.start();

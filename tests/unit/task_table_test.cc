@@ -71,9 +71,12 @@ class Bench {
     }
     return started;
   }
-  void end(std::uint32_t index, Duration now, bool failed = false) {
+  std::optional<Duration> end(std::uint32_t index, Duration now, bool failed = false) {
+    return end_with(failed ? Outcome::kFailed : Outcome::kOk, index, now);
+  }
+  std::optional<Duration> end_with(Outcome outcome, std::uint32_t index, Duration now) {
     permits_.erase(index);
-    table.run_ended(index, failed ? Outcome::kFailed : Outcome::kOk, "", at(now), random);
+    return table.run_ended(index, outcome, "", at(now), random);
   }
 
   const std::vector<PlannedTask> tasks;
@@ -120,6 +123,134 @@ TEST_CASE("a failed run is counted and never ends the loop", "[task_table]") {
     CHECK(bench.table.run_count(0) == round);
   }
   CHECK(bench.table.failure_count(0) == 2);
+}
+
+namespace {
+
+PlannedTask retried(std::uint32_t retries, Duration backoff, Duration initial_delay = 0s) {
+  return task([&](TaskConfig& config) {
+    config.retries = retries;
+    config.retry_backoff = backoff;
+    config.initial_delay = initial_delay;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("attempts end with the first success or with the last of them, and then the interval counts",
+          "[task_table]") {
+  Bench bench({retried(2, 10s)});
+  bench.begin();
+  Duration now = 0s;
+  const auto run = [&](Outcome outcome) {
+    bench.pass_until(now);
+    REQUIRE(bench.start_all() == Indices{0});
+    now += 1s;
+    return bench.end_with(outcome, 0, now);
+  };
+  const auto failure = GENERATE(Outcome::kFailed, Outcome::kTimedOut, Outcome::kSpawnFailed);
+  CHECK(run(failure) == 10s);
+  CHECK(bench.table.attempt(0) == 2);
+  CHECK(bench.timers.earliest() == at(now + 10s));
+  now += 10s;
+  CHECK(run(failure) == 20s);
+  CHECK(bench.table.attempt(0) == 3);
+  now += 20s;
+  const auto last = GENERATE(Outcome::kFailed, Outcome::kOk, Outcome::kSkipped, Outcome::kCancelled);
+  CHECK_FALSE(run(last).has_value());
+  CHECK(bench.table.attempt(0) == 1);
+  CHECK(bench.timers.earliest() == at(now + 60s));
+  now += 60s;
+  CHECK(run(failure) == 10s);
+  now += 10s;
+  CHECK_FALSE(run(Outcome::kSkipped).has_value());
+  CHECK(bench.table.attempt(0) == 1);
+}
+
+TEST_CASE("without retries a failure waits for the interval", "[task_table]") {
+  Bench bench({retried(0, 10s)});
+  bench.begin();
+  bench.pass_until(0s);
+  REQUIRE(bench.start_all() == Indices{0});
+  CHECK_FALSE(bench.end(0, 0s, true).has_value());
+  CHECK(bench.timers.earliest() == at(60s));
+}
+
+TEST_CASE("an attempt that is due waits for its gate and keeps its number", "[task_table]") {
+  PlannedTask planned = retried(1, 10s);
+  planned.config.dependencies.insert(Dependency::kKg);
+  Bench bench({planned});
+  bench.begin();
+  bench.pass_until(0s);
+  REQUIRE(bench.start_all() == Indices{0});
+  CHECK(bench.end(0, 0s, true) == 10s);
+  bench.gates.watch(Dependency::kKg, at(5s));
+  bench.pass_until(100s);
+  CHECK(bench.start_all().empty());
+  CHECK(bench.table.why(0, at(100s)).find("due for 90 s, but ") == 0);
+  bench.gates.set_reachable(Dependency::kKg, true, "", at(100s));
+  bench.table.recheck_held();
+  CHECK(bench.table.attempt(0) == 2);
+  CHECK(bench.start_all() == Indices{0});
+}
+
+TEST_CASE("what another leader has run meanwhile is not tried again, but begins anew", "[task_table]") {
+  PlannedTask planned = retried(3, 10s);
+  planned.config.run_on = RunOn::kLeader;
+  Bench bench({planned});
+  bench.gates.set_leader(true, true);
+  bench.begin();
+  bench.pass_until(0s);
+  REQUIRE(bench.start_all() == Indices{0});
+  CHECK(bench.end(0, 0s, true) == 10s);
+  SECTION("nobody has") {
+    bench.table.learn({{"task", bench.wall_now - 1h}}, at(5s), bench.wall_now);
+    CHECK(bench.table.attempt(0) == 2);
+    CHECK(bench.table.why(0, at(5s)) == "waits, attempt 2 of 4 in 5 s");
+  }
+  SECTION("somebody has, ten seconds ago") {
+    bench.table.learn({{"task", bench.wall_now - 10s}}, at(5s), bench.wall_now);
+    CHECK(bench.table.attempt(0) == 1);
+    CHECK(bench.table.why(0, at(5s)) == "waits, next run in 50 s");
+  }
+}
+
+TEST_CASE("a task that runs once has its retries too", "[task_table]") {
+  PlannedTask planned = retried(1, 10s);
+  planned.config.once = true;
+  Bench bench({planned});
+  bench.begin();
+  bench.pass_until(0s);
+  REQUIRE(bench.start_all() == Indices{0});
+  CHECK(bench.end(0, 0s, true) == 10s);
+  bench.pass_until(10s);
+  REQUIRE(bench.start_all() == Indices{0});
+  CHECK_FALSE(bench.end(0, 11s, true).has_value());
+  CHECK(bench.timers.earliest() == kNever);
+  CHECK(bench.table.why(0, at(12s)) == "has run, once");
+}
+
+TEST_CASE("a scheduler that stops tries nothing again", "[task_table]") {
+  Bench bench({retried(1, 10s)});
+  bench.begin();
+  bench.pass_until(0s);
+  REQUIRE(bench.start_all() == Indices{0});
+  bench.table.stop();
+  CHECK_FALSE(bench.end(0, 0s, true).has_value());
+  CHECK(bench.timers.earliest() == kNever);
+}
+
+TEST_CASE("jitter is added to the wait for an attempt", "[task_table]") {
+  PlannedTask planned = retried(100, 10s);
+  planned.config.jitter = 4s;
+  Bench bench({planned});
+  bench.begin();
+  Duration now = bench.timers.earliest() - at(0s);
+  bench.pass_until(now);
+  REQUIRE(bench.start_all() == Indices{0});
+  const Duration pause = bench.end(0, now, true).value();
+  CHECK((pause > 10s && pause <= 14s));
+  CHECK(bench.timers.earliest() == at(now + pause));
 }
 
 TEST_CASE("jitter is added to each wait, from nothing up to all of it", "[task_table]") {

@@ -141,8 +141,9 @@ TEST_CASE("a worker knows its task, run, node and channel, and nothing that is t
 
   std::multiset<std::string> variables;
   for (const ToldLine& line : told.lines) variables.insert(line.text);
-  for (const char* expected : {"STARGAZER_TASK=task-1", "STARGAZER_RUN_ID=test-1", "STARGAZER_NODE_ID=node-1",
-                               "STARGAZER_FD=3", "KEPT=from the daemon", "CHANGED=of the task", "ADDED=a=b"}) {
+  for (const char* expected :
+       {"STARGAZER_TASK=task-1", "STARGAZER_RUN_ID=test-1", "STARGAZER_NODE_ID=node-1", "STARGAZER_FD=3",
+        "STARGAZER_ATTEMPT=1", "KEPT=from the daemon", "CHANGED=of the task", "ADDED=a=b"}) {
     CHECK(variables.count(expected) == 1);
   }
   for (const std::string& variable : variables) {

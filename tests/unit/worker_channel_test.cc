@@ -36,20 +36,21 @@ struct Bench {
   bool events_congested = false;
   Instant now{};
   WorkerChannel channel{{
-      .log = [this](LogRecord record) { records.push_back(std::move(record)); },
-      .log_congested = [this] { return log_congested; },
-      .publish = [this](RunId, DebugEvent event) { events.push_back(std::move(event)); },
-      .events_congested = [this] { return events_congested; },
-      .post = [this](Input input) { inputs.push_back(std::move(input)); },
-      .answer = [this](RunId, const std::string& line) { answers.push_back(line); },
-      .request =
-          [this](RunId, const RpcRequest& request) {
-            requests.push_back(request);
-            return request.method == "lease.verify";
-          },
-      .run_id_text = [](RunId run) { return "run-" + std::to_string(run.number); },
-      .now = [this] { return now; },
-  }};
+                            .log = [this](LogRecord record) { records.push_back(std::move(record)); },
+                            .log_congested = [this] { return log_congested; },
+                            .publish = [this](RunId, DebugEvent event) { events.push_back(std::move(event)); },
+                            .events_congested = [this] { return events_congested; },
+                            .post = [this](Input input) { inputs.push_back(std::move(input)); },
+                            .answer = [this](RunId, const std::string& line) { answers.push_back(line); },
+                            .request =
+                                [this](RunId, const RpcRequest& request) {
+                                  requests.push_back(request);
+                                  return request.method == "lease.verify";
+                                },
+                            .run_id_text = [](RunId run) { return "run-" + std::to_string(run.number); },
+                            .now = [this] { return now; },
+                        },
+                        LineBudget(10, 20)};
 };
 
 using Messages = std::vector<std::string>;
@@ -148,4 +149,37 @@ TEST_CASE("counters are summed for the run", "[worker_channel]") {
   bench.say("counter", R"({"name":"a","value":2})");
   bench.channel.ended(kRun);
   CHECK(bench.messages() == Messages{"talker: counted a=3, b=0.5"});
+}
+
+TEST_CASE("of too many lines, by output or fd 3, the rest is left out where it would have been", "[worker_channel]") {
+  Bench bench;
+  const OutputLine line{kRun, "run-7", "talker", OutputStream::kStdout, "out", false};
+  for (int count = 0; count < 15; ++count) {
+    bench.channel.output(line);
+    bench.say("log", R"({"message":"note"})");
+  }
+  CHECK(bench.records.size() == 20);
+  bench.records.clear();
+  bench.now = Instant(1s);
+  bench.channel.output(line);
+  CHECK(bench.messages() == Messages{"[10 lines left out: too many in a short time]", "out"});
+  CHECK(bench.records[0].priority == Priority::kWarning);
+  CHECK(bench.records[0].fields == Fields{{"TASK", "talker"}, {"RUN_ID", "run-7"}, {"LEFT_OUT", "10"}});
+}
+
+TEST_CASE("what was left out at the end of a run is told at its end, and the next run begins with all its room",
+          "[worker_channel]") {
+  Bench bench;
+  const auto write_25 = [&bench](RunId run) {
+    for (int count = 0; count < 25; ++count)
+      bench.channel.output({run, "run", "talker", OutputStream::kStderr, "line", false});
+  };
+  write_25(kRun);
+  bench.records.clear();
+  bench.channel.ended(kRun);
+  CHECK(bench.messages() == Messages{"[5 lines left out: too many in a short time]"});
+  bench.records.clear();
+  bench.channel.started(RunId{8}, "talker");
+  write_25(RunId{8});
+  CHECK(bench.messages() == Messages(20, "line"));
 }

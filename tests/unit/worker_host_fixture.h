@@ -38,6 +38,7 @@ struct Told {
   int closed_count = 0;
   ExitStatus status;
   std::string detail;
+  std::string limit;
   std::vector<ToldLine> lines;
 
   bool over() const { return exited_count > 0 && closed_count > 0; }
@@ -89,8 +90,8 @@ inline std::vector<std::string> python(const std::string& program) {
 class WorkerHostFixture {
  public:
   explicit WorkerHostFixture(std::size_t line_bytes_max = 16384, KeeperSetup keeper = {},
-                             const std::vector<std::string>& python_argv = {},
-                             const std::string& python_directory = "") {
+                             const std::vector<std::string>& python_argv = {}, const std::string& python_directory = "",
+                             LimitSetup limit_setup = {}) {
     signal(SIGPIPE, SIG_IGN);
     REQUIRE(uv_loop_init(&loop_) == 0);
     UvWorkerHost::Callbacks callbacks;
@@ -115,9 +116,10 @@ class WorkerHostFixture {
     };
     callbacks.stop_native = [this](RunId run) { native_stopped.push_back(run); };
     callbacks.orphans_killed = [this](std::size_t count) { orphans_killed += count; };
-    host = std::make_unique<UvWorkerHost>(
-        &loop_, UvWorkerHost::Options{line_bytes_max, "node-1", std::move(keeper), python_argv, python_directory},
-        std::move(callbacks));
+    host = std::make_unique<UvWorkerHost>(&loop_,
+                                          UvWorkerHost::Options{line_bytes_max, "node-1", std::move(keeper),
+                                                                python_argv, python_directory, std::move(limit_setup)},
+                                          std::move(callbacks));
   }
 
   // Whatever the test did: nothing is left of its processes, and every handle can be closed.
@@ -144,7 +146,8 @@ class WorkerHostFixture {
 
   Status try_start(RunId run, const Job& job) {
     const std::string id_text = run_id_text(run);
-    return host->spawn({run, id_text, "task-1", &job, &environment, &working_directory, epoch, fuse, {}, {}, 1});
+    return host->spawn(
+        {run, id_text, "task-1", &job, &environment, &working_directory, epoch, fuse, {}, {}, 1, &limits});
   }
 
   // REQUIRE: it starts.
@@ -210,6 +213,7 @@ class WorkerHostFixture {
   std::string working_directory;
   std::uint64_t epoch = 0;
   Instant fuse = kNever;
+  Limits limits;
 
  private:
   void take(Input input) {
@@ -217,6 +221,7 @@ class WorkerHostFixture {
       ++told[exited->run].exited_count;
       told[exited->run].status = exited->status;
       told[exited->run].detail = exited->detail;
+      told[exited->run].limit = exited->limit;
     } else if (const auto* closed = std::get_if<ChannelClosed>(&input)) {
       ++told[closed->run].closed_count;
     } else {

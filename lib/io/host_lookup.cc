@@ -1,4 +1,4 @@
-#include "feed/host_lookup.h"
+#include "io/host_lookup.h"
 
 #include <atomic>
 #include <cstdint>
