@@ -157,18 +157,25 @@ void LimitedRuns::kill_group(RunId run) const {
     static_cast<void>(RunCgroup(place->second.group).kill().ok());
 }
 
+std::string LimitedRuns::reached(RunId run) const {
+  const auto place = runs_.find(run);
+  if (place == runs_.end()) return "";
+  const Limited& limited = place->second;
+  return limited.killed_by.empty() && !limited.group.empty() ? reached_in_group(limited.group, limited.limits)
+                                                             : limited.killed_by;
+}
+
 std::string LimitedRuns::ended(RunId run, const rusage& usage) {
   const auto place = runs_.find(run);
   if (place == runs_.end()) return "";
   const Limited& limited = place->second;
   const Limits& limits = limited.limits;
-  std::string reached = limited.killed_by;
-  if (reached.empty() && !limited.group.empty()) reached = reached_in_group(limited.group, limits);
+  std::string limit = reached(run);
   const std::uint64_t used_most_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-  if (reached.empty() && !setup_.memory && limits.memory_max_bytes != 0 && used_most_bytes > limits.memory_max_bytes)
-    reached = memory_limit("exceeded", limits);
+  if (limit.empty() && !setup_.memory && limits.memory_max_bytes != 0 && used_most_bytes > limits.memory_max_bytes)
+    limit = memory_limit("exceeded", limits);
   drop(run);
-  return reached;
+  return limit;
 }
 
 void LimitedRuns::drop(RunId run) {

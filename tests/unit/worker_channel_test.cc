@@ -32,6 +32,7 @@ struct Bench {
   std::vector<Input> inputs;
   std::vector<std::string> answers;
   std::vector<RpcRequest> requests;
+  std::vector<KeepOffer> offers;
   bool log_congested = false;
   bool events_congested = false;
   Instant now{};
@@ -42,6 +43,7 @@ struct Bench {
                             .events_congested = [this] { return events_congested; },
                             .post = [this](Input input) { inputs.push_back(std::move(input)); },
                             .answer = [this](RunId, const std::string& line) { answers.push_back(line); },
+                            .offered = [this](RunId, KeepOffer offer) { offers.push_back(offer); },
                             .request =
                                 [this](RunId, const RpcRequest& request) {
                                   requests.push_back(request);
