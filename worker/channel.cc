@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <sys/socket.h>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -35,13 +36,16 @@ Result<RunCall> Channel::read_run() {
   return *run_;
 }
 
-void Channel::listen() {
+Status Channel::listen() try {
   std::thread([this] {
     block_sigterm();
     while (read_some()) {
     }
     on_gone();
   }).detach();
+  return {};
+} catch (const std::system_error& error) {
+  return Error(std::string("a thread that listens to the scheduler: ") + error.what());
 }
 
 bool Channel::read_some() {

@@ -30,9 +30,9 @@ class Channel {
   // Waits for `run`, the first thing that the daemon says. Fails when the daemon is gone before.
   Result<RunCall> read_run();
 
-  // Hears the daemon in a thread from now on. When it is gone the process has kAloneS left. REQUIRES: the object lives
-  // until the process ends; called once.
-  void listen();
+  // Hears the daemon in a thread from now on. When it is gone the process has kAloneS left. Fails when there can be no
+  // thread, as in a run with processes_max = 1. REQUIRES: the object lives until the process ends; called once.
+  Status listen();
 
   // Waits while the daemon does not read. False when it is gone, or when the result has been sent.
   bool send(const std::string& line);

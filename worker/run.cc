@@ -50,6 +50,17 @@ RunAnswer load_and_call(const std::string& library, const std::string& job_name,
   return call(**job, host);
 }
 
+RunAnswer carry_out(RunCall run, const std::string& library, const std::string& job, Channel& channel, Stop& stop) {
+  if (run.protocol != kRpcProtocol) {
+    return failure("stargazer-worker speaks protocol " + std::to_string(kRpcProtocol) + ", the scheduler " +
+                       std::to_string(run.protocol),
+                   "ProtocolError");
+  }
+  if (const Status listens = channel.listen(); !listens.ok()) return failure(listens.error().message(), "WorkerError");
+  auto* const host = new Host(std::move(run), channel, stop);  // for the rest of the process's life
+  return load_and_call(library, job, *host);
+}
+
 int exit_code(Outcome outcome) {
   if (outcome == Outcome::kSkipped) return kExitSkipped;
   return outcome == Outcome::kOk ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -63,16 +74,7 @@ int run_job(const std::string& library, const std::string& job, Channel& channel
     std::fprintf(stderr, "%s\n", run.error().message().c_str());
     return kExitNoRun;
   }
-  RunAnswer answer;
-  if (run->protocol == kRpcProtocol) {
-    auto* const host = new Host(std::move(run).value(), channel, stop);  // for the rest of the process's life
-    channel.listen();
-    answer = load_and_call(library, job, *host);
-  } else {
-    answer = failure("stargazer-worker speaks protocol " + std::to_string(kRpcProtocol) + ", the scheduler " +
-                         std::to_string(run->protocol),
-                     "ProtocolError");
-  }
+  const RunAnswer answer = carry_out(std::move(run).value(), library, job, channel, stop);
   // What the job has printed comes before its end. Not every stream: a thread that reads from one would hold us up.
   std::fflush(stdout);
   channel.send_result(result_line(answer));

@@ -63,6 +63,16 @@ Result<Cursor> Cursor::parse(std::string_view text) {
   return cursor;
 }
 
+std::uint64_t Cursor::monotonic_usec_of(std::string_view text) {
+  constexpr std::string_view kMark = ";m=";
+  const std::size_t mark = text.find(kMark);
+  std::uint64_t usec = 0;
+  if (mark != std::string_view::npos) {
+    std::from_chars(text.data() + mark + kMark.size(), text.data() + text.size(), usec, 16);
+  }
+  return usec;
+}
+
 std::string Cursor::text() const {
   const std::string place = "s=" + to_text(seqnum_id) + ";i=" + hex(seqnum) + ";b=" + to_text(boot) +
                             ";m=" + hex(monotonic_usec) + ";t=" + hex(realtime_usec);

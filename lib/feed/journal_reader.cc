@@ -6,11 +6,13 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
 #include <systemd/sd-id128.h>
 
+#include "feed/entry_check.h"
 #include "feed/journal_error.h"
 #include "feed/sigbus.h"
 #include "feed/thread_cpu_time.h"
@@ -26,6 +28,10 @@ constexpr unsigned kStepPastAfter = 10;
 // By how much more the next step past a bad place goes, and the farthest.
 constexpr std::uint64_t kSkipFactor = 1000;
 constexpr std::uint64_t kSkipMaxUsec = 3'600'000'000;
+
+// Between two looks at fields that journald has not finished.
+constexpr std::chrono::microseconds kFieldsPauseMin{50};
+constexpr std::chrono::microseconds kFieldsPauseMax{5000};
 
 Status to_status(std::string_view what, int result) {
   return result < 0 ? Status(journal_error(what, result)) : Status();
@@ -46,6 +52,14 @@ std::vector<std::string> missing_roots() {
     if (access(root, F_OK) != 0) missing.emplace_back(root);
   }
   return missing;
+}
+
+// Written so short a time ago that journald may not be done with it. The clock of an entry is that of its boot; that of
+// another boot can only make this say yes for one that is old.
+bool is_fresh(std::uint64_t monotonic_usec) {
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::steady_clock::now().time_since_epoch());
+  const std::chrono::microseconds written(monotonic_usec);
+  return written <= now && now - written < JournalReader::kFieldsWithin;
 }
 
 }  // namespace
@@ -314,7 +328,24 @@ std::string JournalReader::take_notice() {
 }
 
 Result<bool> JournalReader::append_entry(OutBuffer& out) {
+  if (auto status = await_fields(); !status) return status.error();
   return renderer_.append(journal_.get(), position_.cursor, out);
+}
+
+// In place and not by going back: it is a moment, unless journald is stopped in it.
+Status JournalReader::await_fields() {
+  const std::uint64_t written = Cursor::monotonic_usec_of(position_.cursor);
+  if (!is_fresh(written)) return {};
+  const auto cursor = Cursor::parse(position_.cursor);
+  if (!cursor || !cursor->xor_hash) return {};
+  for (auto pause = kFieldsPauseMin; is_fresh(written); pause = std::min(2 * pause, kFieldsPauseMax)) {
+    const auto whole = is_whole(journal_.get(), *cursor->xor_hash, EntryRenderer::kThresholdBytes);
+    if (!whole) return whole.error();
+    if (*whole) return {};
+    std::this_thread::sleep_for(pause);
+    if (!is_fresh(written)) notice_ = "journald does not finish an entry, which may lack fields: " + position_.cursor;
+  }
+  return {};
 }
 
 Status JournalReader::recover() {

@@ -76,6 +76,8 @@ class JournalReader {
   // most one part in so many of the thread's time.
   static constexpr std::size_t kNarrowAfter = 256;
   static constexpr int kNarrowShare = 20;
+  // Fields that journald has not finished yet are awaited until the entry is so old.
+  static constexpr std::chrono::milliseconds kFieldsWithin{250};
   // So many gaps are kept for take_gap(); of more, the last one counts them all.
   static constexpr std::size_t kGapsMax = 64;
   // Roots that were missing, and a journal that cannot be watched, are looked at this often.
@@ -121,7 +123,8 @@ class JournalReader {
   std::string take_notice();
 
   // Appends the entry that next() went to, as one JSON object; false, and nothing is appended, when the selection
-  // leaves it out. Fails, leaving `out` as it was, when it cannot be read: corrupt, or vacuumed in this moment.
+  // leaves it out. Blocks while journald is about to finish the entry, for kFieldsWithin at most (entry_check.h).
+  // Fails, leaving `out` as it was, when it cannot be read: corrupt, or vacuumed in this moment.
   Result<bool> append_entry(OutBuffer& out);
 
   // After a failure of next(): first takes note of changed files, later opens the journal anew, and in the end steps
@@ -193,6 +196,7 @@ class JournalReader {
   Result<std::optional<Cursor>> next_of_combined_terms();
   Status widen(Position position);
   Status widen();
+  Status await_fields();
   bool is_past_catching_up() const;
   bool accept();
   bool is_known_by_now(const Position& position) const;

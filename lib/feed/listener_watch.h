@@ -3,6 +3,9 @@
 // What PUBLISH answers is the number of receivers. In a quiet time it is asked for once in kAskEvery: PUBSUB NUMSUB
 // tells the subscribers of the channel, PUBSUB NUMPAT those of patterns, which may or may not match it. A user of Redis
 // who may not ask is told what the last PUBLISH said, and before the first one that somebody listens.
+//
+// A subscriber that goes is often back at once: a page that is loaded again, a connection that broke. So where one was,
+// a PUBLISH that reached nobody is not enough; the question, a little later, settles it.
 #pragma once
 
 #include <chrono>
@@ -38,12 +41,15 @@ class ListenerWatch {
   void take(const RedisPipe::Reply& reply);
 
  private:
+  void doubt(Clock::time_point now);
+
   const bool stream_;
   std::string question_;
   std::int64_t listeners_ = 1;
   std::int64_t counted_ = 0;
   int replies_due_ = 0;
   bool forbidden_ = false;
+  bool doubted_ = false;  // a PUBLISH has reached nobody since somebody listened
   Clock::time_point ask_at_{};
 };
 

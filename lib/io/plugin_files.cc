@@ -56,9 +56,10 @@ Result<std::vector<std::string>> plugin_argv(const PluginJob& job, const std::ve
                                              const std::vector<std::string>& folders) {
   Result<std::string> worker = first_of(kPluginWorkerName, places, X_OK);
   if (!worker.ok()) return worker.error();
-  Result<std::string> file = find_plugin(job.library, folders);
+  const auto& [library, name] = job;
+  Result<std::string> file = find_plugin(library, folders);
   if (!file.ok()) return file.error();
-  return std::vector<std::string>{std::move(worker).value(), std::move(file).value(), job.job};
+  return std::vector<std::string>{std::move(worker).value(), std::move(file).value(), name};
 }
 
 std::string plugin_obstacle(const PluginJob& job) {

@@ -76,19 +76,21 @@ std::string ChatModel::without_key(std::string text) const {
 ChatModel::Try ChatModel::judge(const HttpAnswer& answer) const {
   const long status = answer.status;
   if (status != kOk) {
-    const bool may_retry = status == kRequestTimeout || status == kTooManyRequests || status >= kServerError;
     const std::string said = printable(without_key(said_of_error(answer.body)), kShownBytesMax);
-    return {"", "HTTP " + std::to_string(status) + (said.empty() ? "" : ": " + said), may_retry, answer.retry_after};
+    return {.problem = "HTTP " + std::to_string(status) + (said.empty() ? "" : ": " + said),
+            .may_retry = status == kRequestTimeout || status == kTooManyRequests || status >= kServerError,
+            .is_final = status == kUnauthorized || status == kForbidden || status == kNotFound,
+            .retry_after = answer.retry_after};
   }
   auto text = answer_of(answer.body);
-  if (!text) return {"", text.error().message(), true, std::nullopt};
-  return {std::move(text).value(), "", false, std::nullopt};
+  if (!text) return {.problem = text.error().message(), .may_retry = true};
+  return {.text = std::move(text).value()};
 }
 
 ChatModel::Try ChatModel::try_once(const HttpPost& request) {
   ++asked_count_;
   const auto answer = post(request, [this] { return host_.stop_requested(); });
-  if (!answer) return {"", answer.error().message(), true, std::nullopt};
+  if (!answer) return {.problem = answer.error().message(), .may_retry = true};
   return judge(*answer);
 }
 
@@ -111,12 +113,7 @@ ChatModel::Answer ChatModel::ask(const std::string& instructions, const std::str
     Try tried = try_once(question);
     if (tried.problem.empty()) return {std::move(tried.text), {}};
     if (host_.stop_requested()) return {"", {"stopped by request", true, true}};
-    if (!tried.may_retry) {
-      const bool is_final = tried.problem.starts_with("HTTP " + std::to_string(kUnauthorized)) ||
-                            tried.problem.starts_with("HTTP " + std::to_string(kForbidden)) ||
-                            tried.problem.starts_with("HTTP " + std::to_string(kNotFound));
-      return {"", {tried.problem, is_final, false}};
-    }
+    if (!tried.may_retry) return {"", {tried.problem, tried.is_final, false}};
     if (number >= options_.tries_max) {
       return {"", {tried.problem + ", after " + std::to_string(number) + " tries", false, false}};
     }

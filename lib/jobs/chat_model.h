@@ -51,10 +51,11 @@ class ChatModel {
 
  private:
   struct Try {
-    std::string text;
-    std::string problem;
+    std::string text{};
+    std::string problem{};  // of an empty text
     bool may_retry = false;
-    std::optional<Duration> retry_after;
+    bool is_final = false;
+    std::optional<Duration> retry_after{};
   };
 
   Try try_once(const HttpPost& request);

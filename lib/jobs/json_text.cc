@@ -1,39 +1,18 @@
 #include "jobs/json_text.h"
 
+#include "io/rpc_json.h"
+
 namespace stargazer::jobs {
-namespace {
-
-// Counted before anything is parsed.
-bool too_deep(std::string_view text) {
-  int depth = 0;
-  bool in_text = false;
-  for (std::size_t place = 0; place < text.size(); ++place) {
-    const char byte = text[place];
-    if (in_text) {
-      if (byte == '\\') ++place;
-      if (byte == '"') in_text = false;
-    } else if (byte == '"') {
-      in_text = true;
-    } else if (byte == '{' || byte == '[') {
-      if (++depth > kJsonDepthMax) return true;
-    } else if (byte == '}' || byte == ']') {
-      --depth;
-    }
-  }
-  return false;
-}
-
-}  // namespace
 
 std::optional<Json> parse_json(std::string_view text) {
-  if (too_deep(text)) return std::nullopt;
+  if (nests_deeper(text, kJsonDepthMax)) return std::nullopt;
   Json json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) return std::nullopt;
   return json;
 }
 
 std::string dump_json(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return dump_line(json);
 }
 
 const Json* member_of(const Json& json, const char* name) {

@@ -209,6 +209,7 @@ JobOutcome decay(std::string_view text, JobHost& host) {
   if (!params) return JobOutcome::failed(kSettingsError, "the run's parameters are no JSON");
   const auto settings = read_decay_settings(*params);
   if (!settings) return JobOutcome::failed(kSettingsError, settings.error().message());
+  if (!has_graph_server(*params)) return JobOutcome::skipped(kNoGraphServer);
   auto server = connect_graph_server(*params);
   if (!server) return JobOutcome::failed(kRedisError, server.error().message());
   Graph graph(*server, settings->graph);

@@ -227,6 +227,7 @@ JobOutcome limbic_maintenance(std::string_view text, JobHost& host) {
   const auto settings = read_maintenance_settings(*params);
   if (!settings) return JobOutcome::failed(kSettingsError, settings.error().message());
   if (!flag_of(*params, "ka_enabled", true)) return JobOutcome::skipped("ka_enabled is false");
+  if (!has_graph_server(*params)) return JobOutcome::skipped(kNoGraphServer);
   auto server = connect_graph_server(*params);
   if (!server) return JobOutcome::failed(kRedisError, server.error().message());
   Graph graph(*server, settings->graph);

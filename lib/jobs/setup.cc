@@ -46,6 +46,10 @@ Result<RedisLink> connect_redis(const Json& params) {
   return connect_to(redis_config(*redis));
 }
 
+bool has_graph_server(const Json& params) {
+  return part_of_setup(params, "kg") != nullptr;
+}
+
 Result<RedisLink> connect_graph_server(const Json& params) {
   const Json* kg = part_of_setup(params, "kg");
   if (kg == nullptr) return Error("[kg] is not configured");

@@ -14,8 +14,13 @@ namespace stargazer::jobs {
 // The Redis of [redis]. Fails when there is none, and as redis_target does.
 Result<RedisLink> connect_redis(const Json& params);
 
+// Whether there is a knowledge graph: [kg] is configured.
+bool has_graph_server(const Json& params);
+// Why a job of the graph has nothing to do without one.
+inline constexpr const char* kNoGraphServer = "there is no knowledge graph: [kg] is not configured";
+
 // The server that holds the knowledge graph: [kg] url, with the user and the password of [redis], or the Redis itself
-// when that is empty.
+// when that is empty. Fails when there is none, and as redis_target does.
 Result<RedisLink> connect_graph_server(const Json& params);
 
 // The graph's name in [kg]; "" when there is none.

@@ -107,6 +107,17 @@ class ThroughDaemon(harness.DaemonTest):
         self.assertEqual(self.server.graph("MATCH (n) RETURN n.category"), [[b"core"]])
         self.assert_lives_and_stops(daemon)
 
+    def test_limbic_maintenance_behind_the_gate_of_the_catalogue(self):
+        """Which is for the Python function: a bot runner. The job does with it what it does without."""
+        self.server.graph("CREATE (:E {category: 'user'})")
+        text = self.task("limbic_maintenance", ["bot_runner"], 'grace = "0s"')
+        checked = harness.check("--config", self.config(text + "[kg]\n"))
+        self.assertIn("requires bot_runner, which is not configured", checked.stdout)
+        daemon = self.start(text + '[bot_runner]\nprovider = "stargazer:runner"\n')
+        daemon.wait_for("limbic_maintenance: ok after")
+        self.assertEqual(self.server.graph("MATCH (n) RETURN n.category"), [])
+        self.assert_lives_and_stops(daemon)
+
     def test_scheduled_prompt_cleanup(self):
         self.client.set("prompt:1", json.dumps({"status": "executed", "created_at": 1}))
         self.client.set("prompt:2", json.dumps({"status": "active", "created_at": 1}))

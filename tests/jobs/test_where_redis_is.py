@@ -88,6 +88,17 @@ class WhereRedisIs(JobTest):
         self.setup = {}
         self.assertEqual(self.run_job().message, "[redis] is not configured")
 
+    def test_the_jobs_of_the_graph_are_skipped_without_one(self):
+        """Whatever the gates of their task let through."""
+        self.start_redis()
+        for self.job in ["kg_decay", "limbic_maintenance"]:
+            with self.subTest(self.job):
+                job = self.run_job()
+                self.assertEqual(
+                    (job.outcome, job.message), ("skipped", "there is no knowledge graph: [kg] is not configured")
+                )
+                self.assertEqual((job.verifications, job.events), (0, []))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -10,6 +10,7 @@ namespace {
 constexpr const char* kJournalRemote = "/lib/systemd/systemd-journal-remote";
 // All files are of one boot, within which monotonic time gives the order.
 constexpr std::uint64_t kBootedUsec = 1'690'000'000'000'000;
+constexpr std::uint64_t kEntryApartUsec = 1000;
 constexpr const char* kBootId = "0123456789abcdef0123456789abcdef";
 
 void append_field(std::string& out, const std::string& name, const std::string& value) {
@@ -30,10 +31,14 @@ void append_field(std::string& out, const std::string& name, const std::string& 
 JournalMaker::JournalMaker(std::filesystem::path file, std::uint64_t first_realtime_usec)
     : file_(std::move(file)), realtime_usec_(first_realtime_usec) {}
 
+std::uint64_t JournalMaker::realtime_usec_at(std::uint64_t monotonic_usec) {
+  return kBootedUsec + monotonic_usec - kEntryApartUsec;
+}
+
 void JournalMaker::append(const std::vector<JournalEntry>& entries) {
   std::string text;
   for (const JournalEntry& entry : entries) {
-    append_field(text, "__REALTIME_TIMESTAMP", std::to_string(realtime_usec_ += 1000));
+    append_field(text, "__REALTIME_TIMESTAMP", std::to_string(realtime_usec_ += kEntryApartUsec));
     append_field(text, "__MONOTONIC_TIMESTAMP", std::to_string(realtime_usec_ - kBootedUsec));
     append_field(text, "_BOOT_ID", kBootId);
     for (const auto& [name, value] : entry) append_field(text, name, value);

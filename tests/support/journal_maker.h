@@ -18,6 +18,9 @@ class JournalMaker {
   // `file` ends in ".journal"; its directory must exist by the first append.
   explicit JournalMaker(std::filesystem::path file, std::uint64_t first_realtime_usec = 1'700'000'000'000'000);
 
+  // For a first entry with this monotonic time.
+  static std::uint64_t realtime_usec_at(std::uint64_t monotonic_usec);
+
   // Throws std::runtime_error when the file cannot be written.
   void append(const std::vector<JournalEntry>& entries);
 
