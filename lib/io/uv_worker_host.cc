@@ -25,17 +25,6 @@ namespace {
 // Of fd 3: read at most this much before the others have their turn.
 constexpr std::size_t kReadBytesMax = 4096;
 
-ExitStatus exit_status(const siginfo_t& info) {
-  if (info.si_code == CLD_EXITED) return {.code = info.si_status, .signal = 0};
-  return {.code = 0, .signal = info.si_status};
-}
-
-// A worker may have moved to another group of our session.
-void signal_to(pid_t leader, int number) {
-  kill(-leader, number);
-  if (getpgid(leader) != leader) kill(leader, number);
-}
-
 }  // namespace
 
 class UvWorkerHost::Impl {
@@ -260,7 +249,7 @@ void UvWorkerHost::Impl::on_exit(Child& child) {
   rusage usage{};
   wait4(child.pid, nullptr, WNOHANG, &usage);
   child.limit = limited_.ended(child.started_for, usage);
-  child.status = exit_status(info);
+  child.status = exit_status_of(info);
   child.leader_exited = true;
   leaders_.erase(child.pid);
   std::exchange(child.exit_watch, nullptr)->close();

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <array>
+#include <csignal>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "core/seams.h"
 #include "core/warm_rules.h"
@@ -68,5 +70,18 @@ struct WorkerChild {
   bool busy() const { return stage == Stage::kBusy; }
   bool over() const { return group_gone && channel_closed(); }
 };
+
+// To all of the group that `leader` leads, and to itself: a worker may have moved to another group of our session.
+// REQUIRES: it is not reaped.
+inline void signal_to(pid_t leader, int number) {
+  kill(-leader, number);
+  if (getpgid(leader) != leader) kill(leader, number);
+}
+
+// What waitid(2) has found.
+inline ExitStatus exit_status_of(const siginfo_t& info) {
+  if (info.si_code == CLD_EXITED) return {.code = info.si_status, .signal = 0};
+  return {.code = 0, .signal = info.si_status};
+}
 
 }  // namespace stargazer
