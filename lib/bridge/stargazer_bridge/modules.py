@@ -35,6 +35,10 @@ def needs(*modules):
     return mark
 
 
+# By so much a file may seem older than it is: the kernel stamps it with the time of its last tick.
+TICK_NS = 20_000_000
+
+
 class Sources:
     """The files below `root` that modules were imported from: whether a process that goes on would run old code."""
 
@@ -53,7 +57,7 @@ class Sources:
             self._seen.add(path)
             if os.path.realpath(path).startswith(self._root):
                 self._known[path] = self._written_ns(path)
-        return all(written is not None and written < since_ns for written in self._known.values())
+        return all(written is not None and written < since_ns - TICK_NS for written in self._known.values())
 
     def unchanged(self):
         return all(self._written_ns(path) == written for path, written in self._known.items())
