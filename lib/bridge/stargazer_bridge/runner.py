@@ -86,9 +86,10 @@ class Worker:
         self._providers = Providers(setup)
         self._sources = Sources(setup["root"])
         self.stopping = Stopping(self._loop)
+        self.exit_code = 1  # after what was reported last
 
     def run_and_report(self, params):
-        """The exit code, and whether another run may follow."""
+        """Whether another run may follow."""
         began_ns = time.time_ns()
         job = Job(self._channel, params, self._providers)
         wanted = params.get("keep", False)
@@ -101,17 +102,21 @@ class Worker:
         except Skipped as nothing:
             job.end()
             keep = wanted and not isinstance(nothing, NotInstalled) and self._is_sound(began_ns)
+            self.exit_code = EXIT_SKIPPED
             self._channel.succeed("skipped", str(nothing), keep)
-            return EXIT_SKIPPED, keep
+            return keep
         except (asyncio.CancelledError, Stopped) as stopped:
+            self.exit_code = 1
             self._channel.fail("stopped", type(stopped).__name__)
-            return 1, False
+            return False
         except BaseException as error:
             logger.error("%s", "".join(traceback.format_exception(type(error), error, error.__traceback__)).rstrip())
+            self.exit_code = 1
             self._channel.fail(str(error) or type(error).__name__, type(error).__name__)
-            return 1, False
+            return False
+        self.exit_code = 0
         self._channel.succeed(keep=keep)
-        return 0, keep
+        return keep
 
     def next_run(self):
         """The parameters of another run, which has begun then; None when there is none, or when this process would run
@@ -207,16 +212,14 @@ def serve(channel, params):
     worker.stopping.install()
     channel.listen(worker.stopping.on_stop)
     try:
-        code, keep = worker.run_and_report(params)
-        while keep:
+        while worker.run_and_report(params):
             params = worker.next_run()
             if params is None:
                 worker.close()
-                return 0
-            code, keep = worker.run_and_report(params)
-        return code
-    except Stopped:
-        return 1
+                break
+    except Stopped:  # between two runs
+        pass
+    return worker.exit_code
 
 
 def main():
