@@ -390,10 +390,7 @@ void Daemon::Impl::handle(const Event& event) {
   if (event.kind == EventKind::kRunStarted || event.kind == EventKind::kWorkerStarted)
     channel_->started(event.run, event.task);
   count(event);
-  if (event.kind == EventKind::kStopping) {
-    notify_->stopping();
-    host_->end_warm();
-  }
+  if (event.kind == EventKind::kStopping) notify_->stopping();
   if (event.kind == EventKind::kLeaseLost) host_->end_warm_of_lease();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseGained) redis_->last_ends().term_began();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
@@ -441,7 +438,9 @@ void Daemon::Impl::show_status() {
   notify_->status(text);
 }
 
+// What is kept and has no run goes first, so that nothing of it is left when the lease is released.
 void Daemon::Impl::on_signal(int number) {
+  host_->end_warm();
   post(StopRequested{number == SIGTERM ? "SIGTERM" : "SIGINT"});
 }
 
