@@ -121,7 +121,7 @@ class WorkerHostFixture {
     host = std::make_unique<UvWorkerHost>(
         &loop_,
         UvWorkerHost::Options{line_bytes_max, "node-1", std::move(keeper), python_argv, python_directory,
-                              std::move(limit_setup), nullptr, warm_idle_max},
+                              std::move(limit_setup), {}, warm_idle_max},
         std::move(callbacks));
   }
 
