@@ -118,11 +118,16 @@ class WorkerHostFixture {
     callbacks.stop_native = [this](RunId run) { native_stopped.push_back(run); };
     callbacks.orphans_killed = [this](std::size_t count) { orphans_killed += count; };
     callbacks.warm_ended = [this](const WarmEnded& ended) { warm_ends.push_back(ended); };
-    host = std::make_unique<UvWorkerHost>(
-        &loop_,
-        UvWorkerHost::Options{line_bytes_max, "node-1", std::move(keeper), python_argv, python_directory,
-                              std::move(limit_setup), {}, warm_idle_max},
-        std::move(callbacks));
+    host = std::make_unique<UvWorkerHost>(&loop_,
+                                          UvWorkerHost::Options{line_bytes_max,
+                                                                "node-1",
+                                                                std::move(keeper),
+                                                                python_argv,
+                                                                python_directory,
+                                                                std::move(limit_setup),
+                                                                {},
+                                                                warm_idle_max},
+                                          std::move(callbacks));
   }
 
   // Whatever the test did: nothing is left of its processes, and every handle can be closed.
