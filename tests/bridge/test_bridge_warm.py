@@ -86,7 +86,10 @@ class Kept(WarmTest):
         self.assertEqual(code, 0)
 
     def test_another_function_with_arguments_of_its_own(self):
-        body = "def run(): pass\ndef other(*all, job): job.log('info', f'{all} {job.run_id} {job.task} {job.attempt}')\n"
+        body = """
+            def run(): pass
+            def other(*all, job): job.log("info", f"{all} {job.run_id} {job.task} {job.attempt}")
+        """
         bridge = self.start_warm(body, providers={"config": "work:run"})
         self.assert_kept(bridge.answer())
         bridge.run_again("work:other", run_id="run-2", task="other", attempt=3, arguments=["config"])
@@ -182,7 +185,14 @@ class Ends(WarmTest):
         self.assert_leaves(bridge, 1)
 
     def test_after_a_failure_of_a_later_run(self):
-        bridge = self.start_warm("count = []\ndef run():\n    count.append(1)\n    if len(count) == 2: raise SystemExit(3)\n")
+        body = """
+            count = []
+            def run():
+                count.append(1)
+                if len(count) == 2:
+                    raise SystemExit(3)
+        """
+        bridge = self.start_warm(body)
         self.assert_kept(bridge.answer())
         bridge.run_again()
         answer = bridge.answer()
@@ -191,7 +201,13 @@ class Ends(WarmTest):
         self.assert_leaves(bridge, 1)
 
     def test_after_a_stop(self):
-        bridge = self.start_warm("import asyncio\nasync def run(*, job):\n    job.count('a')\n    await asyncio.sleep(1000)\n")
+        body = """
+            import asyncio
+            async def run(*, job):
+                job.count("a")
+                await asyncio.sleep(1000)
+        """
+        bridge = self.start_warm(body)
         bridge.wait_for("counter")
         bridge.send({"method": "stop", "params": {"reason": "why"}})
         self.assert_failed(bridge.answer(), "CancelledError", "stopped")

@@ -174,7 +174,8 @@ TEST_CASE("a result may offer the process for another run", "[worker_rpc]") {
   CHECK(read_as<RunAnswer>(result(R"("result":{"status":"ok","keep":true})")).keep);
   CHECK_FALSE(read_as<RunAnswer>(result(R"("result":{"keep":false})")).keep);
   CHECK_FALSE(read_as<RunAnswer>(result(R"("result":null)")).keep);
-  CHECK(read_as<RpcRefusal>(result(R"("result":{"keep":1})")).why == "the result of run: \"keep\" must be true or false");
+  CHECK(read_as<RpcRefusal>(result(R"("result":{"keep":1})")).why ==
+        "the result of run: \"keep\" must be true or false");
 }
 
 TEST_CASE("the answer is that to the run that was told last", "[worker_rpc]") {

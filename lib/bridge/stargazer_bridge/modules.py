@@ -9,8 +9,8 @@ from stargazer_bridge.errors import NotInstalled
 
 
 def load_module(name):
-    """Raises NotInstalled, a Skipped, when the module, or a package above it, is not there. A module that is there and misses another
-    one is broken: ModuleNotFoundError, as it comes."""
+    """Raises NotInstalled, a Skipped, when the module, or a package above it, is not there. A module that is there and
+    misses another one is broken: ModuleNotFoundError, as it comes."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
