@@ -186,7 +186,7 @@ TEST_CASE("one that has died without anybody having noticed is not given a run",
 TEST_CASE("a process that closes its fd 3 while it is idle is ended", "[warm_host]") {
   WarmFixture fixture;
   const pid_t pid = WarmFixture::pid_of(fixture.run(
-      worker("say(id=run['id'], result=result); os.closerange(3, 100); time.sleep(1000)"")));
+      worker("say(id=run['id'], result=result); os.closerange(3, 100); time.sleep(1000)")));
   fixture.wait_for_end(WarmEnd::kDied);
   fixture.wait_until_gone(pid);
 }
