@@ -12,7 +12,7 @@ namespace stargazer {
 // The keys of a task.
 struct WarmRules {
   bool keep = false;                                // `warm`
-  std::string group{};                              // `warm_group`: whose runs share processes; "" = the task's own
+  std::string group;                                // `warm_group`: whose runs share processes; "" = the task's own
   Duration idle_timeout = std::chrono::minutes(5);  // `warm_idle_timeout`: without a run
   std::uint32_t runs_max = 1000;                    // `warm_max_runs`: in one process
   std::uint64_t memory_max_bytes = 0;               // `warm_max_memory`: resident, after a run; 0 = no limit
