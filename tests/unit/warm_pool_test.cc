@@ -58,6 +58,7 @@ TEST_CASE("whatever puts a process in doubt ends it, and is told as that", "[war
   CHECK(why_not_kept({}, {.stop_asked = true}) == WarmEnd::kStopAsked);
   CHECK(why_not_kept({}, {.process_count = 2}) == WarmEnd::kLeftBehind);
   CHECK(why_not_kept({}, {.spoke = true}) == WarmEnd::kSpoke);
+  CHECK(why_not_kept({}, {.refused = true}) == WarmEnd::kRefused);
   CHECK(why_not_kept({}, {.limit_reached = true}) == WarmEnd::kLimit);
   // What somebody should look into comes before what is planned.
   CHECK(why_not_kept({.group = "", .runs_max = 1}, {.process_count = 2}) == WarmEnd::kLeftBehind);
