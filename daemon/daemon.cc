@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "core/counters.h"
 #include "core/supervisor.h"
 #include "daemon/feed_job.h"
 #include "daemon/job_obstacle.h"
@@ -74,6 +75,7 @@ class Daemon::Impl {
   void handle(const Event& event);
   void count(const Event& event);
   void publish(const Event& event);
+  void publish_counter(const Event& event);
   void publish_for(RunId run, DebugEvent event);
   void show_status();
   bool events_settled() const;
@@ -116,6 +118,7 @@ class Daemon::Impl {
   bool step_wanted_ = false;
   bool closing_ = false;
   bool closed_ = false;
+  Counters counters_;
   std::uint64_t runs_ = 0;
   std::uint64_t failures_ = 0;
   std::uint64_t workers_ = 0;
@@ -388,6 +391,7 @@ void Daemon::Impl::handle(const Event& event) {
   if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
   if (event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded) channel_->ended(event.run);
   if (event.kind == EventKind::kRunEnded) publish(event);
+  if (redis_ != nullptr) publish_counter(event);
 }
 
 void Daemon::Impl::count(const Event& event) {
@@ -415,6 +419,13 @@ void Daemon::Impl::publish(const Event& event) {
     redis_->events().publish(std::move(*told), std::move(fence));
   }
   redis_->warn_of_lost_events();
+}
+
+// What a node counted is true whoever leads by now, so it has no fence.
+void Daemon::Impl::publish_counter(const Event& event) {
+  const std::optional<Counted> counted = counters_.count(event);
+  if (!counted) return;
+  redis_->events().publish(counter_event(*counted, supervisor_->run_id_text(event.run), node_id_, clock_->wall_now()));
 }
 
 void Daemon::Impl::show_status() {
