@@ -26,8 +26,28 @@ namespace {
 // room for them all if it was not congested before.
 constexpr std::size_t kReadBytesMax = 4096;
 static_assert(kReadBytesMax <= Log::kQueueMax / 2);
-// While the log is congested, workers' pipes are looked at again after this long.
-constexpr std::uint64_t kCongestionPauseMs = 20;
+// What is not read for now is looked at again after this long.
+constexpr std::uint64_t kPauseMs = 20;
+// So much may a worker say on its fd 3 in this time, each line and each KiB counted as one. More waits in its socket,
+// and then in the worker: whatever it does, what we spend on it is bounded.
+constexpr std::uint64_t kSayingsPerWindow = 1000;
+constexpr std::uint64_t kWindowMs = 100;
+
+// Beside the two of OutputStream: its fd 3.
+constexpr std::size_t kChannelStream = 2;
+
+// How much a worker has said lately.
+struct Pace {
+  std::uint64_t window = 0;   // number of the current one
+  std::uint64_t sayings = 0;  // counted in it, with what was too much for those before
+
+  bool exceeded(std::uint64_t now_ms) {
+    const std::uint64_t passed = now_ms / kWindowMs - window;
+    window += passed;
+    sayings -= std::min(sayings, passed * kSayingsPerWindow);
+    return sayings >= kSayingsPerWindow;
+  }
+};
 
 // A descriptor that is watched for reading. Owns both; frees itself once libuv has let go of the handle.
 class Watch {
@@ -81,11 +101,18 @@ struct Child {
   std::array<Watch*, 2> output_watch{};  // by OutputStream
   std::array<std::unique_ptr<LineSplitter>, 2> lines;
   std::unique_ptr<LineSplitter> requests;  // what it writes to its fd 3
+  Pace pace;                               // likewise
+  bool deaf = false;                       // does not read its fd 3, and is sent nothing more
+  bool kept = false;                       // its keeper adopts what it leaves behind
   bool leader_exited = false;              // reaped; what is left of its group has been killed
   bool exit_posted = false;
   ExitStatus status;
   std::string limit;  // that it reached
 
+  // Null once it is closed.
+  Watch* watch_of(std::size_t stream) const {
+    return stream < output_watch.size() ? output_watch[stream] : channel_watch;
+  }
   bool channel_closed() const {
     return channel_watch == nullptr && output_watch[0] == nullptr && output_watch[1] == nullptr;
   }
@@ -135,7 +162,7 @@ class UvWorkerHost::Impl {
   void forget_if_over(RunId run);
   void on_sigchld();
   void sweep_orphans();
-  void pause_for_congestion(RunId run, OutputStream stream);
+  void pause(const Child& child, std::size_t stream);
   void resume_paused();
 
   uv_loop_t* loop_;
@@ -147,8 +174,8 @@ class UvWorkerHost::Impl {
   KeptWorkers kept_;
   LimitedRuns limited_;
   uv_signal_t sigchld_{};
-  uv_timer_t congestion_timer_{};
-  std::vector<std::pair<RunId, OutputStream>> paused_;
+  uv_timer_t pause_timer_{};
+  std::vector<std::pair<RunId, std::size_t>> paused_;
   std::array<char, kReadBytesMax> buffer_{};
 };
 
@@ -157,17 +184,18 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
       orphans_([this](pid_t pid) { return leaders_.contains(pid) || in_dying_group(pid); },
-               [this](const std::string& run_id) {
+               [this] {
+                 Orphans::GoingOn going_on;
                  for (const auto& [run, child] : children_) {
-                   if (child.run_id_text == run_id && !child.leader_exited) return true;
+                   if (!child.native && !child.leader_exited) going_on[child.run_id_text] = !child.kept;
                  }
-                 return false;
+                 return going_on;
                }),
       kept_(options_.keeper),
       limited_(loop, options_.limits, [this](RunId run) { kill_all_of(children_.at(run)); }) {
   Orphans::adopt_from_now_on();
-  uv_timer_init(loop, &congestion_timer_);
-  congestion_timer_.data = this;
+  uv_timer_init(loop, &pause_timer_);
+  pause_timer_.data = this;
   uv_signal_init(loop, &sigchld_);
   sigchld_.data = this;
   uv_signal_start(
@@ -221,6 +249,7 @@ Status UvWorkerHost::Impl::spawn_process_of(const SpawnRequest& request, const s
   child.name = request.name;
   child.run_id_text = request.run_id_text;
   child.pid = process->pid;
+  child.kept = request.fuse != kNever;
   leaders_[child.pid] = child.run;
   watch(child, std::move(process).value());
   answer(child.run, rpc_run(callbacks_.run_params(request)));
@@ -240,8 +269,10 @@ void UvWorkerHost::Impl::watch(Child& child, SpawnedProcess process) {
   const RunId run = child.run;
   child.exit_watch = Watch::start(loop_, std::move(process.pidfd), [this, run] { on_exit(run); });
   child.channel_watch = Watch::start(loop_, std::move(process.channel), [this, run] { on_channel(run); });
-  child.requests = std::make_unique<LineSplitter>(
-      kRpcLineBytesMax, [this, run](std::string_view text, bool cut) { callbacks_.request(run, text, cut); });
+  child.requests = std::make_unique<LineSplitter>(kRpcLineBytesMax, [this, &child](std::string_view text, bool cut) {
+    ++child.pace.sayings;
+    callbacks_.request(child.run, text, cut);
+  });
   std::array<UniqueFd*, 2> ends{&process.stdout_read, &process.stderr_read};
   for (const OutputStream stream : {OutputStream::kStdout, OutputStream::kStderr}) {
     const auto place = static_cast<std::size_t>(stream);
@@ -334,19 +365,16 @@ void UvWorkerHost::Impl::on_sigchld() {
 }
 
 void UvWorkerHost::Impl::sweep_orphans() {
-  const std::size_t killed = orphans_.sweep(!leaders_.empty());
+  const std::size_t killed = orphans_.sweep();
   kept_.tidy();
   limited_.tidy();
   if (killed > 0) callbacks_.orphans_killed(killed);
 }
 
 void UvWorkerHost::Impl::on_output(RunId run, OutputStream stream) {
-  if (callbacks_.output_congested()) {
-    pause_for_congestion(run, stream);
-    return;
-  }
   Child& child = children_.at(run);
   const auto place = static_cast<std::size_t>(stream);
+  if (callbacks_.output_congested()) return pause(child, place);
   const ssize_t count = read(child.output_watch[place]->fd(), buffer_.data(), buffer_.size());
   if (count > 0) {
     child.lines[place]->feed({buffer_.data(), static_cast<std::size_t>(count)});
@@ -355,20 +383,19 @@ void UvWorkerHost::Impl::on_output(RunId run, OutputStream stream) {
   }
 }
 
-void UvWorkerHost::Impl::pause_for_congestion(RunId run, OutputStream stream) {
-  children_.at(run).output_watch[static_cast<std::size_t>(stream)]->pause();
-  paused_.emplace_back(run, stream);
-  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&congestion_timer_)) != 0) return;
+void UvWorkerHost::Impl::pause(const Child& child, std::size_t stream) {
+  child.watch_of(stream)->pause();
+  paused_.emplace_back(child.run, stream);
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&pause_timer_)) != 0) return;
   uv_timer_start(
-      &congestion_timer_, [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->resume_paused(); },
-      kCongestionPauseMs, 0);
+      &pause_timer_, [](uv_timer_t* timer) { static_cast<Impl*>(timer->data)->resume_paused(); }, kPauseMs, 0);
 }
 
 void UvWorkerHost::Impl::resume_paused() {
   for (const auto& [run, stream] : std::exchange(paused_, {})) {
     const auto place = children_.find(run);
     if (place == children_.end()) continue;
-    if (Watch* output = place->second.output_watch[static_cast<std::size_t>(stream)]) output->resume();
+    if (Watch* watch = place->second.watch_of(stream)) watch->resume();
   }
 }
 
@@ -382,8 +409,13 @@ void UvWorkerHost::Impl::end_output(Child& child, OutputStream stream) {
 
 void UvWorkerHost::Impl::on_channel(RunId run) {
   Child& child = children_.at(run);
+  // What is left when it has ended is not much, and its run waits for it.
+  if (!child.leader_exited && child.pace.exceeded(uv_now(loop_))) return pause(child, kChannelStream);
   const ssize_t count = read(child.channel_watch->fd(), buffer_.data(), buffer_.size());
-  if (count > 0) child.requests->feed({buffer_.data(), static_cast<std::size_t>(count)});
+  if (count > 0) {
+    child.pace.sayings += static_cast<std::uint64_t>(count) / 1024;
+    child.requests->feed({buffer_.data(), static_cast<std::size_t>(count)});
+  }
   if (count > 0 || (count < 0 && (errno == EAGAIN || errno == EINTR))) return;
   child.requests->finish();
   std::exchange(child.channel_watch, nullptr)->close();
@@ -394,11 +426,13 @@ void UvWorkerHost::Impl::on_channel(RunId run) {
 // for after half a line nothing more could be understood.
 void UvWorkerHost::Impl::answer(RunId run, const std::string& line) {
   const auto place = children_.find(run);
-  if (place == children_.end() || place->second.channel_watch == nullptr) return;
+  if (place == children_.end() || place->second.channel_watch == nullptr || place->second.deaf) return;
   const int channel = place->second.channel_watch->fd();
   const std::string text = line + "\n";
   const ssize_t sent = send(channel, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent != static_cast<ssize_t>(text.size())) shutdown(channel, SHUT_WR);
+  if (sent == static_cast<ssize_t>(text.size())) return;
+  place->second.deaf = true;
+  shutdown(channel, SHUT_WR);
 }
 
 void UvWorkerHost::Impl::post_if_closed(Child& child) {
@@ -454,7 +488,7 @@ void UvWorkerHost::Impl::close() {
   kept_.tidy();
   limited_.tidy();
   uv_close(reinterpret_cast<uv_handle_t*>(&sigchld_), nullptr);
-  uv_close(reinterpret_cast<uv_handle_t*>(&congestion_timer_), nullptr);
+  uv_close(reinterpret_cast<uv_handle_t*>(&pause_timer_), nullptr);
 }
 
 UvWorkerHost::UvWorkerHost(uv_loop_t* loop, Options options, Callbacks callbacks)
