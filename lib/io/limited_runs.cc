@@ -33,6 +33,14 @@ std::string processes_limit(const char* what, const Limits& limits) {
   return std::string(what) + " processes_max of " + std::to_string(limits.processes_max);
 }
 
+// What the kernel says of a process that we started begins with the most that we ourselves had until then, since up to
+// its first execve it shared our memory. Only more than that is surely its own.
+bool surely_used_more_than(std::uint64_t bytes, const rusage& used) {
+  rusage ours{};
+  getrusage(RUSAGE_SELF, &ours);
+  return used.ru_maxrss > ours.ru_maxrss && static_cast<std::uint64_t>(used.ru_maxrss) * 1024 > bytes;
+}
+
 // What the kernel has counted in the run's group.
 std::string reached_in_group(const std::string& group, const Limits& limits) {
   std::string text;
@@ -164,9 +172,8 @@ std::string LimitedRuns::ended(RunId run, const rusage& usage) {
   const Limits& limits = limited.limits;
   std::string reached = limited.killed_by;
   if (reached.empty() && !limited.group.empty()) reached = reached_in_group(limited.group, limits);
-  const std::uint64_t used_most_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-  if (reached.empty() && !setup_.memory && limits.memory_max_bytes != 0 && used_most_bytes > limits.memory_max_bytes)
-    reached = memory_limit("exceeded", limits);
+  const bool unwatched = reached.empty() && !setup_.memory && limits.memory_max_bytes != 0;
+  if (unwatched && surely_used_more_than(limits.memory_max_bytes, usage)) reached = memory_limit("exceeded", limits);
   drop(run);
   return reached;
 }

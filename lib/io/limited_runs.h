@@ -47,7 +47,8 @@ class LimitedRuns {
   void kill_group(RunId run) const;
 
   // Its first process has exited, having used what `usage` says. Kills what is left in its control group. Answers which
-  // limits it has reached, "killed by memory_max of 512M"; "" for none, and for a run without limits.
+  // limits it has reached, "killed by memory_max of 512M"; "" for none, and for a run without limits. One that got
+  // above its memory_max and ended between two looks is seen only if it also used more than the daemon ever did.
   std::string ended(RunId run, const rusage& usage);
 
   // Removes the control groups that have become empty. Those that have not are looked at again at the next call.

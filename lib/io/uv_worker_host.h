@@ -51,7 +51,7 @@ class UvWorkerHost final : public WorkerHost {
     std::string python_directory;  // where it runs unless the job says another
     LimitSetup limits = {};
     // The command that runs a plugin's job. Fails when a file of it is missing. Empty = such jobs cannot be run.
-    std::function<Result<std::vector<std::string>>(const PluginJob&)> plugin_argv;
+    std::function<Result<std::vector<std::string>>(const PluginJob&)> plugin_argv = {};
   };
   struct Callbacks {
     std::function<void(Input)> post;

@@ -150,7 +150,14 @@ class TheShippedConfiguration(harness.DaemonTest):
                 if opt_in:
                     self.assertIn(f"opt-in flag {opt_in} is not set", task["reason"])
         scheduled = {task["name"]: task["reason"] for task in report["tasks"] if task["scheduled"]}
-        self.assertEqual(scheduled, {"journal_stream": None})
+        # Without [python] what needs no more than Redis and has a job in C++ runs as that.
+        self.assertEqual(
+            scheduled,
+            dict.fromkeys(["journal_stream", "scheduled_prompt_cleanup", "channel_summarization"]),
+        )
+        jobs = {task["name"]: task["job"] for task in report["tasks"]}
+        for name in ("scheduled_prompt_cleanup", "channel_summarization"):
+            self.assertEqual((jobs[name]["kind"], jobs[name]["plugin"]), ("plugin", "stargazer-jobs"))
         self.assertEqual({worker["name"] for worker in report["supervised"]},
                          {"limbic_dedup_worker", "limbic_org_worker"})
 

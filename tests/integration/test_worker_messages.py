@@ -39,6 +39,7 @@ class WorkerMessages(harness.DaemonTest):
         section = (
             '[flags]\nka_enabled = false\nstarwiki_lint_interval_minutes = 7\n'
             '[tasks.talker]\ninterval = "1h"\ntimeout = "90s"\nrequires = ["config"]\n'
+            'settings = {day = "monday", steps = [1, 2.5]}\n'
         )
         daemon = self.start(section=section)
         place = daemon.wait_for("told ")
@@ -56,6 +57,7 @@ class WorkerMessages(harness.DaemonTest):
                 "timeout_s": 90.0,
                 "arguments": ["config"],
                 "lease": None,
+                "settings": {"day": "monday", "steps": [1, 2.5]},
                 "flags": {"ka_enabled": False, "starwiki_lint_interval_minutes": 7},
             },
         )

@@ -111,7 +111,7 @@ class ThroughDaemon(harness.DaemonTest):
         """Which is for the Python function: a bot runner. The job does with it what it does without."""
         self.server.graph("CREATE (:E {category: 'user'})")
         text = self.task("limbic_maintenance", ["bot_runner"], 'grace = "0s"')
-        checked = harness.check("--config", self.config(text + "[kg]\n"))
+        checked = harness.check("--config", self.config(text + "[kg]\n", redis_url=self.server.url))
         self.assertIn("requires bot_runner, which is not configured", checked.stdout)
         daemon = self.start(text + '[bot_runner]\nprovider = "stargazer:runner"\n')
         daemon.wait_for("limbic_maintenance: ok after")

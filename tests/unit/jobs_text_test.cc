@@ -24,7 +24,7 @@ TEST_CASE("a message is one line, whatever it holds", "[jobs_transcript]") {
         "[2026-11-23T05:46:00Z] Ann (user 12, message 34, reply to 33): hello");
   CHECK(transcript_line({0, "", "", "", "", ""}) == "[1970-01-01T00:00:00Z]  (user ): ");
   CHECK(transcript_line({0, "A\nB", "1", "", "", "a\r\n\t\x7f\xff b"}) ==
-        "[1970-01-01T00:00:00Z] A B (user 1):  a    \xEF\xBF\xBD b");
+        "[1970-01-01T00:00:00Z] A B (user 1): a    \xEF\xBF\xBD b");
 }
 
 TEST_CASE("a transcript keeps its limit and the latest messages", "[jobs_transcript]") {

@@ -73,7 +73,7 @@ TEST_CASE("the list names the plugin and each job on a line of its own, whatever
   CHECK(list_text(kPlugin) ==
         "plugin example\n"
         "  decay  weakens edges\n"
-        "  gc     \\xC3\\xBC\\x0A\n"
+        "  gc     \\xc3\\xbc\\x0a\n"
         "  later  \n"
         "  decay  never found\n");
 }
