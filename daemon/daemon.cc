@@ -37,21 +37,6 @@ constexpr std::uint64_t kFlushDeadlineMs = 1'000;
 
 }  // namespace
 
-Result<RedisTargets> redis_targets(const Config& config) {
-  RedisTargets targets;
-  if (config.redis) {
-    Result<RedisTarget> main = redis_target(*config.redis);
-    if (!main.ok()) return main.error();
-    targets.main = std::move(main).value();
-  }
-  if (config.kg && !config.kg->url.empty()) {
-    Result<RedisTarget> kg = parse_redis_url(config.kg->url);
-    if (!kg.ok()) return kg.error().in("kg.url");
-    targets.kg = std::move(kg).value();
-  }
-  return targets;
-}
-
 class Daemon::Impl {
  public:
   Impl(Config config, RedisTargets targets, Log& log)
@@ -78,7 +63,7 @@ class Daemon::Impl {
   void publish_counter(const Event& event);
   void publish_for(RunId run, DebugEvent event);
   void show_status();
-  bool events_settled() const;
+  bool settled() const;
   void begin_close();
   void close_all();
   void on_signal(int number);
@@ -258,7 +243,9 @@ void Daemon::Impl::open_host() {
   callbacks.post = [this](Input input) { post(std::move(input)); };
   callbacks.output = [this](const OutputLine& line) { channel_->output(line); };
   callbacks.run_params = [this](const SpawnRequest& request) { return run_params_->json(request, clock_->wall_now()); };
-  callbacks.request = [this](RunId run, std::string_view line, bool cut) { channel_->take(run, line, cut); };
+  callbacks.request = [this](RunId run, std::uint32_t request_id, std::string_view line, bool cut) {
+    channel_->take(run, line, cut, request_id);
+  };
   callbacks.output_congested = [this] { return log_.congested(); };
   callbacks.start_native = [this](RunId run, const std::string&) {
     return feed_ == nullptr ? Status(Error("the journal feed needs [redis]")) : feed_->start(run);
@@ -267,7 +254,11 @@ void Daemon::Impl::open_host() {
   callbacks.orphans_killed = [this](std::size_t count) {
     say(Priority::kWarning, "killed " + std::to_string(count) + " process(es) that had outlived their run");
   };
+  callbacks.warm_ended = [this](const WarmEnded& ended) {
+    say(is_planned(ended.why) ? Priority::kDebug : Priority::kWarning, warm_end_line(ended));
+  };
   UvWorkerHost::Options options;
+  options.warm_idle_max = config_.scheduler.max_warm_workers;
   options.line_bytes_max = config_.scheduler.output_line_bytes_max;
   options.node_id = node_id_;
   if (python_obstacle(config_).empty()) {
@@ -306,6 +297,7 @@ void Daemon::Impl::open_channel() {
   };
   callbacks.post = [this](Input input) { post(std::move(input)); };
   callbacks.answer = [this](RunId run, const std::string& line) { host_->answer(run, line); };
+  callbacks.offered = [this](RunId run, KeepOffer offer) { host_->offered(run, offer); };
   callbacks.request = [this](RunId run, const RpcRequest& request) { return requests_->take(run, request); };
   callbacks.run_id_text = [this](RunId run) { return supervisor_->run_id_text(run); };
   callbacks.now = [this] { return clock_->refresh(), clock_->now(); };  // a flood of output takes no step
@@ -369,7 +361,7 @@ void Daemon::Impl::set_reachable(Dependency dependency, bool reachable, const st
 }
 
 void Daemon::Impl::drive() {
-  if (closing_ && events_settled()) close_all();
+  if (closing_ && settled()) close_all();
   if (!std::exchange(step_wanted_, false) || closing_) return;
   clock_->refresh();
   supervisor_->step();
@@ -387,6 +379,7 @@ void Daemon::Impl::handle(const Event& event) {
     channel_->started(event.run, event.task);
   count(event);
   if (event.kind == EventKind::kStopping) notify_->stopping();
+  if (event.kind == EventKind::kLeaseLost) host_->end_warm_of_lease();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseGained) redis_->last_ends().term_began();
   if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
   if (event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded) channel_->ended(event.run);
@@ -432,6 +425,7 @@ void Daemon::Impl::show_status() {
   std::string text = supervisor_->leader() ? "leader" : "follower";
   text += ", " + std::to_string(supervisor_->worker_count()) + " running (" + std::to_string(workers_) +
           " supervised), " + std::to_string(runs_) + " runs so far, " + std::to_string(failures_) + " failed";
+  if (const std::size_t idle = host_->warm_counts().idle; idle > 0) text += "; " + std::to_string(idle) + " kept warm";
   if (redis_ != nullptr && !redis_->reachable()) text += "; redis is unreachable";
   const std::uint64_t dropped = redis_ == nullptr ? 0 : redis_->events().dropped_count();
   if (dropped > 0) text += "; " + std::to_string(dropped) + " events dropped";
@@ -440,18 +434,22 @@ void Daemon::Impl::show_status() {
   notify_->status(text);
 }
 
+// What is kept and has no run goes first, so that nothing of it is left when the lease is released.
 void Daemon::Impl::on_signal(int number) {
+  host_->end_warm();
   post(StopRequested{number == SIGTERM ? "SIGTERM" : "SIGINT"});
 }
 
-bool Daemon::Impl::events_settled() const {
-  return redis_ == nullptr || redis_->events_settled();
+bool Daemon::Impl::settled() const {
+  return (redis_ == nullptr || redis_->events_settled()) && host_->warm_counts().leaving == 0;
 }
 
-// The core has stopped. What it told last is on its way to Redis; give it a moment, then let everything go.
+// The core has stopped. What it told last is on its way to Redis, and workers that were kept are on their way out; give
+// them a moment, then let everything go.
 void Daemon::Impl::begin_close() {
   closing_ = true;
-  if (events_settled()) {
+  if (const std::string line = warm_tally_line(host_->warm_counts().tally); !line.empty()) say(Priority::kInfo, line);
+  if (settled()) {
     close_all();
     return;
   }

@@ -81,6 +81,8 @@ std::string RunParams::json(const SpawnRequest& request, WallTime wall_now) cons
   if (request.epoch != 0) params["lease"] = {{"holder", node_id_}, {"token", request.epoch}};
   const auto* python = std::get_if<PythonJob>(request.job);
   if (python != nullptr) params["python"] = python->target;
+  if (const auto* plugin = std::get_if<PluginJob>(request.job)) params["job"] = plugin->job;
+  if (request.warm != nullptr) params["keep"] = true;
   std::string text = dump(params);
   text.pop_back();
   text += ",\"flags\":" + flags_;

@@ -53,14 +53,14 @@ void WorkerChannel::tell_left_out(RunId run, const Speaker& speaker, std::uint64
   callbacks_.log(std::move(record));
 }
 
-void WorkerChannel::take(RunId run, std::string_view line, bool cut) {
+void WorkerChannel::take(RunId run, std::string_view line, bool cut, std::uint32_t run_request_id) {
   const auto place = speakers_.find(run);
   if (place == speakers_.end()) return;
   if (cut) {
     const std::string why = "this line is too long";
     return refuse(run, place->second, {why, rpc_error("", RpcError::kInvalidRequest, why)});
   }
-  carry_out(run, place->second, parse_rpc(line));
+  carry_out(run, place->second, parse_rpc(line, run_request_id));
 }
 
 void WorkerChannel::carry_out(RunId run, Speaker& speaker, WorkerSaying saying) {
@@ -75,6 +75,10 @@ void WorkerChannel::carry_out(RunId run, Speaker& speaker, WorkerSaying saying) 
   if (auto* note = std::get_if<LogNote>(&saying)) return log(run, speaker, std::move(*note));
   if (auto* note = std::get_if<EventNote>(&saying)) return publish(run, speaker, std::move(*note));
   if (auto* note = std::get_if<CounterNote>(&saying)) return count(run, speaker, *note);
+  if (std::holds_alternative<StartedNote>(saying)) {
+    speaker.began = true;
+    return;
+  }
   if (auto* answer = std::get_if<RunAnswer>(&saying)) return report(run, speaker, std::move(*answer));
   if (auto* note = std::get_if<ProgressNote>(&saying)) {
     return callbacks_.post(ProgressReported{run, note->done, note->total, std::move(note->message)});
@@ -83,7 +87,7 @@ void WorkerChannel::carry_out(RunId run, Speaker& speaker, WorkerSaying saying) 
   if (callbacks_.request(run, request)) return;
   refuse(run, speaker,
          refusal_of(request, RpcError::kMethodNotFound,
-                    "there are the methods log, event, counter, progress, lease.verify and lease.write"));
+                    "there are the methods log, event, counter, progress, started, lease.verify and lease.write"));
 }
 
 void WorkerChannel::log(RunId run, Speaker& speaker, LogNote note) {
@@ -128,6 +132,7 @@ void WorkerChannel::count(RunId run, Speaker& speaker, const CounterNote& note) 
 void WorkerChannel::report(RunId run, Speaker& speaker, RunAnswer answer) {
   speaker.answered = true;
   callbacks_.post(RunReported{run, answer.outcome, std::move(answer.message), std::move(answer.error)});
+  if (answer.keep) callbacks_.offered(run, {answer.outcome == Outcome::kSkipped, speaker.began});
 }
 
 void WorkerChannel::refuse(RunId run, Speaker& speaker, const RpcRefusal& refusal) {

@@ -38,6 +38,8 @@ class WorkerChannel {
     std::function<void(Input)> post;
     // Sends a line to a run, if it is still there.
     std::function<void(RunId run, const std::string& line)> answer;
+    // The run has a result that is no failure, and its worker could have another run.
+    std::function<void(RunId run, KeepOffer offer)> offered;
     // False when there is no such method.
     std::function<bool(RunId run, const RpcRequest& request)> request;
     std::function<std::string(RunId run)> run_id_text;
@@ -50,8 +52,8 @@ class WorkerChannel {
 
   // A run begins; what it says before is not listened to.
   void started(RunId run, const std::string& name);
-  // A worker has written `line`; `cut` when it was too long.
-  void take(RunId run, std::string_view line, bool cut);
+  // A worker has written `line`; `cut` when it was too long. `run_request_id` is that of the `run` it was told.
+  void take(RunId run, std::string_view line, bool cut, std::uint32_t run_request_id = kRunRequestId);
   // A worker has written a line to its stdout or stderr.
   void output(const OutputLine& line);
   // A run is over: says what was left out, and what it counted.
@@ -62,6 +64,7 @@ class WorkerChannel {
     std::string name;
     LineBudget budget;
     Instant started_at{};
+    bool began = false;  // it has said so
     bool answered = false;
     std::uint64_t refused_count = 0;
     std::uint64_t log_dropped_count = 0;

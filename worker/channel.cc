@@ -30,10 +30,24 @@ Channel::Channel(UniqueFd socket, Stop& stop)
       }) {}
 
 Result<RunCall> Channel::read_run() {
-  while (!run_) {
+  while (!told_) {
     if (!read_some()) return Error("the scheduler is gone before it has said what to run");
   }
-  return *run_;
+  return begin();
+}
+
+std::optional<RunCall> Channel::next_run() {
+  std::unique_lock lock(asking_);
+  answered_.wait(lock, [this] { return told_ || gone_; });
+  if (!told_) return std::nullopt;
+  return begin();
+}
+
+RunCall Channel::begin() {
+  RunCall run = *std::exchange(told_, std::nullopt);
+  const std::lock_guard lock(writing_);
+  run_ = run.id;
+  return run;
 }
 
 Status Channel::listen() try {
@@ -59,9 +73,15 @@ bool Channel::read_some() {
 
 void Channel::take(std::string_view line) {
   DaemonSaying saying = parse_daemon_line(line);
-  if (auto* run = std::get_if<RunCall>(&saying); run != nullptr && !run_) run_ = std::move(*run);
+  if (auto* run = std::get_if<RunCall>(&saying)) take(std::move(*run));
   if (std::holds_alternative<StopCall>(saying)) stop_.ask();
   if (auto* reply = std::get_if<RpcReply>(&saying)) take(std::move(*reply));
+}
+
+void Channel::take(RunCall run) {
+  const std::lock_guard lock(asking_);
+  told_ = std::move(run);
+  answered_.notify_all();
 }
 
 void Channel::take(RpcReply reply) {
@@ -94,18 +114,19 @@ bool Channel::write_all(const std::string& line) {
   return true;
 }
 
-bool Channel::send(const std::string& line) {
+bool Channel::send(std::uint32_t run, const std::string& line) {
   const std::lock_guard lock(writing_);
-  return !result_sent_ && write_all(line);
+  return run_ == run && write_all(line);
 }
 
 void Channel::send_result(const std::string& line) {
   const std::lock_guard lock(writing_);
   write_all(line);
-  result_sent_ = true;
+  run_ = 0;
 }
 
-Result<std::optional<RpcReply>> Channel::request(const std::string& method, const std::vector<std::string>& params) {
+Result<std::optional<RpcReply>> Channel::request(std::uint32_t run, const std::string& method,
+                                                 const std::vector<std::string>& params) {
   std::unique_lock lock(asking_);
   answered_.wait(lock, [this] { return requests_.size() < kRequestsMax || gone_; });
   const std::int64_t id = ++last_id_;
@@ -113,7 +134,7 @@ Result<std::optional<RpcReply>> Channel::request(const std::string& method, cons
   if (!line.ok()) return line.error();
   const auto place = requests_.try_emplace(id).first;
   lock.unlock();
-  const bool sent = send(*line);
+  const bool sent = send(run, *line);
   lock.lock();
   answered_.wait(lock, [&] { return place->second || gone_ || !sent; });
   std::optional<RpcReply> reply = std::move(place->second);

@@ -66,7 +66,7 @@ RunAnswer Host::settle(int returned) const {
 
 int Host::say(const char* function, const Result<std::string>& line) {
   if (!line.ok()) return refuse(function, line.error().message());
-  return channel_.send(*line) ? STARGAZER_DONE : STARGAZER_GONE;
+  return channel_.send(call_.id, *line) ? STARGAZER_DONE : STARGAZER_GONE;
 }
 
 int Host::refuse(const char* function, const std::string& problem) {
@@ -74,13 +74,13 @@ int Host::refuse(const char* function, const std::string& problem) {
   LogNote note;
   note.priority = Priority::kWarning;
   note.message = std::string("a call of the plugin was refused: ") + function + ": " + problem;
-  channel_.send(log_line(note));
+  channel_.send(call_.id, log_line(note));
   return STARGAZER_INVALID;
 }
 
 int Host::ask(const char* function, const std::string& method, const std::vector<std::string>& params,
               std::string& text) {
-  const Result<std::optional<RpcReply>> reply = channel_.request(method, params);
+  const Result<std::optional<RpcReply>> reply = channel_.request(call_.id, method, params);
   if (!reply.ok()) {
     text = reply.error().message();
     return refuse(function, text);

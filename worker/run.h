@@ -1,4 +1,5 @@
-// One run of a plugin's job, from `run` on fd 3 to its result.
+// The runs of a plugin's jobs in one process, each from `run` on fd 3 to its result: one, or, where the daemon keeps
+// it, one after the other.
 #pragma once
 
 #include <string>

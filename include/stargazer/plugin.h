@@ -2,7 +2,9 @@
 // C++11 and later; it needs nothing else. docs/workers.md has a complete example.
 //
 // stargazer-worker loads the library into a process of its own, calls one job in it, and ends. So a job that crashes,
-// runs for ever or leaks is a failed run and nothing else, and no two runs ever share a process.
+// runs for ever or leaks is a failed run and nothing else, and no two runs share a process. Unless the operator sets
+// `warm = true` for the task: then the process may have further runs, one after the other, each with a host of its own,
+// and what the library holds stays. It has none after a run that failed or was to stop.
 //
 //   #include <stargazer/plugin.h>
 //
@@ -19,9 +21,9 @@
 // Texts. Everything is UTF-8 and ends with a zero byte. What the host gets it copies, so it need live only during the
 // call; bytes that are not UTF-8 are replaced, except where they are refused. Null for a text means "".
 //
-// Threads. The host calls the entry function and `run` once each, on the main thread. A job may call every function of
-// the host from any of its threads until `run` returns; what it says after that is not heard. None may be called from a
-// signal handler, and none by a child that was forked.
+// Threads. The host calls the entry function once and `run` once for each run, on the main thread. A job may call every
+// function of the host from any of its threads until `run` returns; what it says after that is not heard. None may be
+// called from a signal handler, and none by a child that was forked.
 //
 // Misuse. What a function refuses is not said to the scheduler, the function answers STARGAZER_INVALID, and the first
 // one of a run is a warning in the journal that names the function and what is wrong.
@@ -29,7 +31,8 @@
 // The process. fd 3 belongs to the host. SIGTERM asks the job to stop (see stop_requested) and interrupts system calls;
 // SIGPIPE is ignored. stdin is empty; what is written to stdout and stderr becomes lines of the journal. When `run` has
 // returned, stdout is flushed and the process ends at once: threads that are left end with it, and neither atexit nor
-// destructors of static objects run.
+// destructors of static objects run. One that is kept for a further run must be silent until then: threads that are left
+// may not print, and a child process that is left has it ended.
 #ifndef STARGAZER_PLUGIN_H
 #define STARGAZER_PLUGIN_H
 

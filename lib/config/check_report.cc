@@ -57,6 +57,7 @@ std::string task_text(const PlannedTask& planned) {
   if (!task.pool.empty()) text += ", in pool " + task.pool;
   if (task.timeout != Duration::zero()) text += ", for " + format_duration(task.timeout) + " at most";
   if (task.limits.any()) text += ", with " + limits_text(task.limits);
+  if (task.warm.keep) text += ", warm" + (task.warm.group.empty() ? "" : " in group " + task.warm.group);
   if (task.retries != 0) text += ", " + std::to_string(task.retries + 1) + " attempts";
   return text + ": " + job_text(task.job) + "\n";
 }
@@ -85,6 +86,15 @@ Json limits_json(const Limits& limits) {
   return json;
 }
 
+// null when no process is kept.
+Json warm_json(const WarmRules& warm) {
+  if (!warm.keep) return nullptr;
+  return Json{{"group", text_or_null(warm.group)},
+              {"idle_timeout_s", seconds_json(warm.idle_timeout)},
+              {"max_runs", warm.runs_max},
+              {"max_memory", warm.memory_max_bytes}};
+}
+
 Json task_json(const PlannedTask& planned) {
   const TaskConfig& task = planned.config;
   return Json{{"name", task.name},
@@ -101,6 +111,7 @@ Json task_json(const PlannedTask& planned) {
               {"retry_backoff_s", seconds_json(task.retry_backoff)},
               {"persist", task.persist},
               {"limits", limits_json(task.limits)},
+              {"warm", warm_json(task.warm)},
               {"job", job_json(task.job)},
               {"scheduled", planned.scheduled},
               {"reason", text_or_null(planned.reason)}};

@@ -1,9 +1,8 @@
 #include "config/limit_reader.h"
 
 namespace stargazer {
-namespace {
 
-Result<std::uint64_t> memory_max_of(const Node& node) {
+Result<std::uint64_t> size_of(const Node& node) {
   Result<std::uint64_t> bytes = Error(std::string("is ") + kind_name(node) + ", allowed is a size such as \"512M\"");
   if (const auto* text = std::get_if<std::string>(&node.value)) {
     bytes = parse_size(*text);
@@ -15,6 +14,8 @@ Result<std::uint64_t> memory_max_of(const Node& node) {
   return Error("is out of range, allowed are 0 and a size from " + format_size(kMemoryMaxLeastBytes) + " to " +
                format_size(kMemoryMaxMostBytes));
 }
+
+namespace {
 
 template <typename T>
 void store(T& member, const Result<T>& value, const Entry& entry, const Place& place) {
@@ -28,7 +29,7 @@ void store(T& member, const Result<T>& value, const Entry& entry, const Place& p
 }  // namespace
 
 void read_memory_max(const Entry& entry, Limits& limits, const Place& place) {
-  store(limits.memory_max_bytes, memory_max_of(entry.value), entry, place);
+  store(limits.memory_max_bytes, size_of(entry.value), entry, place);
 }
 
 void read_cpu_weight(const Entry& entry, Limits& limits, const Place& place) {

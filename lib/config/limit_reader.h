@@ -7,7 +7,10 @@
 
 namespace stargazer {
 
-// "512M" or a number of bytes; 0 = none.
+// 0, or "512M" or a number of bytes, from kMemoryMaxLeastBytes to kMemoryMaxMostBytes.
+Result<std::uint64_t> size_of(const Node& node);
+
+// As size_of; 0 = none.
 void read_memory_max(const Entry& entry, Limits& limits, const Place& place);
 void read_cpu_weight(const Entry& entry, Limits& limits, const Place& place);
 void read_processes_max(const Entry& entry, Limits& limits, const Place& place);

@@ -68,6 +68,7 @@ using SchedulerKey = Key<SchedulerConfig>;
 constexpr std::array kSchedulerKeys{
     SchedulerKey{"catalogue", SchedulerKey::Text{&SchedulerConfig::catalogue, any_text}},
     SchedulerKey{"max_concurrent_runs", SchedulerKey::Number{&SchedulerConfig::max_concurrent_runs, 1, 10'000}},
+    SchedulerKey{"max_warm_workers", SchedulerKey::Number{&SchedulerConfig::max_warm_workers, 0, 10'000}},
     SchedulerKey{"stop_deadline", SchedulerKey::Time{&SchedulerConfig::stop_deadline, 1s, 1h}},
     SchedulerKey{"drain_deadline", SchedulerKey::Time{&SchedulerConfig::drain_deadline, 10ms, 1h}},
     SchedulerKey{"output_line_bytes_max",

@@ -4,6 +4,7 @@
 #include "config/draft.h"
 #include "config/limit_reader.h"
 #include "config/settings_reader.h"
+#include "config/warm_reader.h"
 
 namespace stargazer {
 namespace {
@@ -101,6 +102,11 @@ constexpr std::array kTaskKeys{
     TaskKey{"cpu_weight", &read_limit<TaskDraft, read_cpu_weight>},
     TaskKey{"processes_max", &read_limit<TaskDraft, read_processes_max>},
     TaskKey{"nice", &read_limit<TaskDraft, read_nice>},
+    TaskKey{"warm", &read_warm_rule<TaskDraft, read_warm>},
+    TaskKey{"warm_group", &read_warm_rule<TaskDraft, read_warm_group>},
+    TaskKey{"warm_idle_timeout", &read_warm_rule<TaskDraft, read_warm_idle_timeout>},
+    TaskKey{"warm_max_runs", &read_warm_rule<TaskDraft, read_warm_max_runs>},
+    TaskKey{"warm_max_memory", &read_warm_rule<TaskDraft, read_warm_max_memory>},
     TaskKey{"command", TaskKey::Texts{&TaskDraft::command, kArgumentsMax, command_line}},
     TaskKey{"python", TaskKey::Text{&TaskDraft::python, python_target}},
     TaskKey{"plugin", TaskKey::Text{&TaskDraft::plugin, plugin_library}},

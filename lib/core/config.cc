@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 namespace stargazer {
 namespace {
@@ -58,6 +59,47 @@ void check_tasks(const Config& config, std::vector<ConfigProblem>& problems) {
                                                  " runs already; allowed is one task that is enabled"});
     }
     feed = &task;
+  }
+}
+
+// Whether one process can run both: what was settled at its start, and what its command or plugin is.
+bool same_program(const Job& one, const Job& other) {
+  if (one.index() != other.index()) return false;
+  if (const auto* command = std::get_if<CommandJob>(&one)) return *command == std::get<CommandJob>(other);
+  const auto* plugin = std::get_if<PluginJob>(&one);
+  return plugin == nullptr || plugin->library == std::get<PluginJob>(other).library;
+}
+
+// The first thing in which two tasks of a group differ and may not; "" = nothing.
+std::string different_in_group(const TaskConfig& one, const TaskConfig& other) {
+  if (one.job.index() != other.job.index()) return "kind of job";
+  if (!same_program(one.job, other.job)) return kind_of(one.job);
+  if (one.environment != other.environment) return "environment";
+  if (one.working_directory != other.working_directory) return "working_directory";
+  if (one.limits != other.limits) return "memory_max, cpu_weight, processes_max or nice";
+  if (one.run_on != other.run_on) return "run_on";
+  if (one.warm.idle_timeout != other.warm.idle_timeout) return "warm_idle_timeout";
+  if (one.warm.runs_max != other.warm.runs_max) return "warm_max_runs";
+  return one.warm.memory_max_bytes != other.warm.memory_max_bytes ? "warm_max_memory" : "";
+}
+
+// The processes of a group run any of its tasks, so what is settled at the start of one must suit them all.
+void check_warm(const Config& config, std::vector<ConfigProblem>& problems) {
+  std::map<std::string, const TaskConfig*> first_of_group;
+  for (const TaskConfig& task : config.tasks) {
+    if (!task.enabled || !task.warm.keep) continue;
+    const std::string prefix = "tasks." + task.name + ".";
+    if (std::holds_alternative<NativeJob>(task.job)) {
+      problems.push_back({prefix + "warm", "is for jobs that are processes, but a native job runs in the daemon"});
+      continue;
+    }
+    if (task.warm.group.empty()) continue;
+    const auto [first, is_new] = first_of_group.emplace(task.warm.group, &task);
+    const std::string difference = is_new ? "" : different_in_group(*first->second, task);
+    if (difference.empty()) continue;
+    problems.push_back({prefix + "warm_group", "is that of tasks." + first->second->name + " as well, whose " +
+                                                   difference +
+                                                   " differs; allowed are tasks that one process can run"});
   }
 }
 
@@ -163,6 +205,7 @@ std::vector<ConfigProblem> check_relations(const Config& config) {
   std::vector<ConfigProblem> problems;
   check_lease(config.lease, problems);
   check_tasks(config, problems);
+  check_warm(config, problems);
   check_sections(config, problems);
   return problems;
 }

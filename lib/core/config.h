@@ -15,6 +15,7 @@
 
 #include "core/limits.h"
 #include "core/time.h"
+#include "core/warm_rules.h"
 
 namespace stargazer {
 
@@ -107,6 +108,7 @@ struct TaskConfig {
   Settings settings;              // told to the job
   std::string working_directory;  // "" = the daemon's
   Limits limits;
+  WarmRules warm;
 
   bool operator==(const TaskConfig&) const = default;
 };
@@ -190,6 +192,7 @@ struct BotRunnerConfig {
 struct SchedulerConfig {
   std::string catalogue = "auto";  // "auto" = tasks.toml beside the file, else the installed one; "" = none
   std::uint32_t max_concurrent_runs = 16;
+  std::uint32_t max_warm_workers = 16;                // processes that are kept and have no run; 0 = none is kept
   Duration stop_deadline = std::chrono::seconds(30);  // SIGTERM to exit
   Duration drain_deadline = std::chrono::seconds(2);  // from a worker's exit until its output is given up
   std::uint32_t output_line_bytes_max = 16384;        // a longer line of a worker is cut, with a mark
@@ -313,6 +316,7 @@ struct ConfigProblem {
 
 // Checks every relation between values that a reader of one key cannot see: the lease's times (LEASE.md section 3.6),
 // pools that are named but not defined, deadlines that cannot be kept, two tasks that would run the one journal feed,
+// a native job that is to be kept, tasks of one warm_group that one process cannot run,
 // a graph without a Redis, a bot runner without a provider, sentinels without a
 // name or a name without sentinels. Empty when all hold.
 std::vector<ConfigProblem> check_relations(const Config& config);

@@ -60,6 +60,7 @@ RunPlan task_plan(const TaskConfig& task, std::uint32_t index) {
   RunPlan plan = plan_of(task, RunOwner::kTask, index);
   plan.timeout = task.timeout;
   plan.of_lease = task.run_on == RunOn::kLeader;
+  if (task.warm.keep) plan.warm = &task.warm;
   return plan;
 }
 
@@ -84,7 +85,8 @@ Result<RunId> Runs::start(const RunPlan& plan, std::optional<Permit> permit, std
                                       .timeout = plan.timeout,
                                       .attempt = plan.attempt,
                                       .limits = plan.limits,
-                                      .settings = plan.settings});
+                                      .settings = plan.settings,
+                                      .warm = plan.warm});
   if (!spawned.ok()) return spawned.error();
   Run run;
   run.plan = plan;

@@ -28,6 +28,7 @@ struct RunPlan {
   const Settings* settings = nullptr;
   const std::string* working_directory = nullptr;
   const Limits* limits = nullptr;
+  const WarmRules* warm = nullptr;  // null = none
   DependencySet arguments;
   Duration timeout{};  // 0 = none
   Duration stop_grace{};
@@ -84,7 +85,7 @@ class Runs {
   // One of the kRun… timers has come; a stale one is ignored.
   void on_timer(const Timer& timer, Instant now);
 
-  // Moves the fuse of every worker of the lease.
+  // Moves the fuse of every worker of the lease, also of those that are kept and have no run.
   void extend_fuse(Instant fuse) { host_.extend_fuse(fuse); }
 
   // Those that have ended since the last call, in order.

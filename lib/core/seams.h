@@ -85,11 +85,16 @@ struct SpawnRequest {
   std::uint32_t attempt = 1;  // counts up until a run of the task does not fail: STARGAZER_ATTEMPT
   const Limits* limits = nullptr;      // null = none
   const Settings* settings = nullptr;  // null = none
+  const WarmRules* warm = nullptr;     // null = its process has this run alone
 };
 
 // Starts and stops processes. Every worker that was started yields exactly one Exited and exactly one ChannelClosed,
 // in either order; ChannelClosed means that its fd 3, its stdout and its stderr have all been read to the end or given
 // up by close_channel. By the time Exited is posted, nothing of the worker's process group is left.
+//
+// A worker with `warm` may be a process that has had a run before, and may be kept for another one: then both are
+// posted when its run is over and all that it wrote by then has been read, Exited as if it had exited with 0, or 77 for
+// a run that it skipped. Which processes are kept is the host's own business; it never lets a run fail for it.
 class WorkerHost {
  public:
   virtual ~WorkerHost() = default;

@@ -369,7 +369,7 @@ void Supervisor::Impl::apply_lease(const LeaseEffects& effects, Instant now) {
 void Supervisor::Impl::extend_fuse() {
   if (!lease_.leader() || fuse_ == fuse()) return;
   fuse_ = fuse();
-  if (runs_.of_lease_count() > 0) runs_.extend_fuse(fuse_);
+  runs_.extend_fuse(fuse_);
 }
 
 bool Supervisor::Impl::lease_overdue() const {

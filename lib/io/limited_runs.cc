@@ -165,17 +165,24 @@ void LimitedRuns::kill_group(RunId run) const {
     static_cast<void>(RunCgroup(place->second.group).kill().ok());
 }
 
+std::string LimitedRuns::reached(RunId run) const {
+  const auto place = runs_.find(run);
+  if (place == runs_.end()) return "";
+  const Limited& limited = place->second;
+  return limited.killed_by.empty() && !limited.group.empty() ? reached_in_group(limited.group, limited.limits)
+                                                             : limited.killed_by;
+}
+
 std::string LimitedRuns::ended(RunId run, const rusage& usage) {
   const auto place = runs_.find(run);
   if (place == runs_.end()) return "";
   const Limited& limited = place->second;
   const Limits& limits = limited.limits;
-  std::string reached = limited.killed_by;
-  if (reached.empty() && !limited.group.empty()) reached = reached_in_group(limited.group, limits);
-  const bool unwatched = reached.empty() && !setup_.memory && limits.memory_max_bytes != 0;
-  if (unwatched && surely_used_more_than(limits.memory_max_bytes, usage)) reached = memory_limit("exceeded", limits);
+  std::string limit = reached(run);
+  const bool unwatched = limit.empty() && !setup_.memory && limits.memory_max_bytes != 0;
+  if (unwatched && surely_used_more_than(limits.memory_max_bytes, usage)) limit = memory_limit("exceeded", limits);
   drop(run);
-  return reached;
+  return limit;
 }
 
 void LimitedRuns::drop(RunId run) {

@@ -46,6 +46,9 @@ class LimitedRuns {
   // Kills what is in the run's control group. Nothing for a run without.
   void kill_group(RunId run) const;
 
+  // Which limits a run that goes on has reached so far, as the kernel has counted it; "" for none.
+  std::string reached(RunId run) const;
+
   // Its first process has exited, having used what `usage` says. Kills what is left in its control group. Answers which
   // limits it has reached, "killed by memory_max of 512M"; "" for none, and for a run without limits. One that got
   // above its memory_max and ended between two looks is seen only if it also used more than the daemon ever did.

@@ -25,6 +25,8 @@ class LineSplitter {
   void feed(std::string_view bytes);
   // The stream has ended: delivers what is left.
   void finish();
+  // Whether a line has begun and not ended.
+  bool in_line() const { return !line_.empty() || cut_; }
 
  private:
   void take(std::string_view part);

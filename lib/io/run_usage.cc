@@ -56,20 +56,23 @@ bool is_keeper(pid_t pid) {
 }
 
 // The leader, and what of the run has lost its parent to us.
-std::vector<pid_t> roots_of(pid_t leader, const std::string& run_id_text) {
+std::vector<pid_t> roots_of(pid_t leader, const std::string& run_id_text, const std::function<bool(pid_t)>& is_other) {
   std::vector<pid_t> ours;
   add_children(getpid(), std::to_string(getpid()), ours);
-  std::erase_if(ours,
-                [&](pid_t pid) { return pid == leader || (getpgid(pid) != leader && run_id_of(pid) != run_id_text); });
+  std::erase_if(ours, [&](pid_t pid) {
+    if (pid == leader || (is_other && is_other(pid))) return true;
+    return getpgid(pid) != leader && run_id_of(pid) != run_id_text;
+  });
   ours.push_back(leader);
   return ours;
 }
 
 }  // namespace
 
-RunUsage usage_of(pid_t leader, const std::string& run_id_text, std::uint64_t processes_enough) {
+RunUsage usage_of(pid_t leader, const std::string& run_id_text, std::uint64_t processes_enough,
+                  const std::function<bool(pid_t)>& is_other) {
   RunUsage usage;
-  std::vector<pid_t> to_visit = roots_of(leader, run_id_text);
+  std::vector<pid_t> to_visit = roots_of(leader, run_id_text, is_other);
   while (!to_visit.empty() && usage.processes <= processes_enough) {
     const pid_t pid = to_visit.back();
     to_visit.pop_back();
@@ -77,6 +80,7 @@ RunUsage usage_of(pid_t leader, const std::string& run_id_text, std::uint64_t pr
     for (const std::string& thread : threads) add_children(pid, thread, to_visit);
     if (is_keeper(pid)) continue;
     usage.processes += threads.size();
+    ++usage.process_count;
     usage.memory_bytes += resident_bytes(pid);
   }
   return usage;

@@ -49,12 +49,16 @@ std::uint64_t integer_of(const Json& object, const char* name) {
   return value != nullptr && value->is_number_unsigned() ? value->get<std::uint64_t>() : 0;
 }
 
-DaemonSaying read_run(const Json& params) {
+DaemonSaying read_run(const Json& object, const Json& params) {
   RunCall call;
+  call.id = static_cast<std::uint32_t>(
+      std::min(integer_of(object, "id"), std::uint64_t{std::numeric_limits<std::uint32_t>::max()}));
   call.protocol =
       static_cast<int>(std::min(integer_of(params, "protocol"), std::uint64_t{std::numeric_limits<int>::max()}));
   call.task = text_of(params, "task");
   call.run_id = text_of(params, "run_id");
+  call.job = text_of(params, "job");
+  if (const Json* keep = member(params, "keep"); keep != nullptr && keep->is_boolean()) call.keep = keep->get<bool>();
   call.attempt = static_cast<std::uint32_t>(std::clamp(integer_of(params, "attempt"), std::uint64_t{1},
                                                        std::uint64_t{std::numeric_limits<std::uint32_t>::max()}));
   call.timeout_s = number_of(params, "timeout_s");
@@ -103,7 +107,7 @@ DaemonSaying parse_daemon_line(std::string_view line) {
   if (method.empty()) return read_reply(object);
   const Json* params = member(object, "params");
   static const Json none = Json::object();
-  if (method == "run") return read_run(params == nullptr ? none : *params);
+  if (method == "run") return read_run(object, params == nullptr ? none : *params);
   if (method == "stop") return StopCall{text_of(params == nullptr ? none : *params, "reason")};
   return NotUnderstood{};
 }
@@ -165,14 +169,19 @@ Result<std::string> progress_line(const ProgressNote& note) {
                                 {"message", shortened(note.message, ProgressNote::kMessageBytesMax)}});
 }
 
-std::string result_line(const RunAnswer& answer) {
-  Json line{{"jsonrpc", "2.0"}, {"id", kRunRequestId}};
+std::string started_line() {
+  return dump_line(Json{{"jsonrpc", "2.0"}, {"method", "started"}});
+}
+
+std::string result_line(const RunAnswer& answer, std::uint32_t id) {
+  Json line{{"jsonrpc", "2.0"}, {"id", id}};
   const std::string message = shortened(answer.message, RunAnswer::kMessageBytesMax);
   if (answer.outcome == Outcome::kFailed) {
     line["error"] = {
         {"code", -32000}, {"message", message}, {"data", {{"error", shortened(answer.error, kErrorNameBytesMax)}}}};
   } else {
     line["result"] = {{"status", answer.outcome == Outcome::kSkipped ? "skipped" : "ok"}, {"message", message}};
+    if (answer.keep) line["result"]["keep"] = true;
   }
   return dump_line(line);
 }

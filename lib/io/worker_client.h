@@ -17,10 +17,13 @@ namespace stargazer {
 
 // "run". A member that is absent or of another kind has its default.
 struct RunCall {
+  std::uint32_t id = kRunRequestId;  // of the request; of the result too
   int protocol = 0;
   std::string task;
   std::string run_id;
   std::uint32_t attempt = 1;
+  std::string job;           // of a plugin: which of its jobs; "" = the daemon does not say
+  bool keep = false;         // the process may be given another run after this one
   double timeout_s = 0;      // 0 = none
   double deadline = 0;       // since 1970; 0 = none
   bool of_lease = false;     // `lease` is there
@@ -59,7 +62,8 @@ Result<std::string> event_line(const EventNote& note);
 Result<std::string> counter_line(const CounterNote& note);
 // Fails when a number is negative or not finite.
 Result<std::string> progress_line(const ProgressNote& note);
-std::string result_line(const RunAnswer& answer);
+std::string started_line();
+std::string result_line(const RunAnswer& answer, std::uint32_t id = kRunRequestId);
 // Fails when a parameter is not UTF-8, or all of them are too long for a line.
 Result<std::string> request_line(std::int64_t id, const std::string& method, const std::vector<std::string>& params);
 

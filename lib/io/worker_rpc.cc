@@ -56,6 +56,14 @@ class Params {
     return fallback;
   }
 
+  // False when it is absent.
+  bool truth(const char* name) {
+    const Json* value = member(name);
+    if (value == nullptr) return false;
+    if (!value->is_boolean()) complain(name, "true or false");
+    return value->is_boolean() && value->get<bool>();
+  }
+
   const Json* member(const char* name, bool needed = false) {
     if (!problem_.empty()) return nullptr;
     const auto found = object_.find(name);
@@ -180,6 +188,11 @@ WorkerSaying read_progress(Params& params) {
   return note;
 }
 
+WorkerSaying read_started(Params& params) {
+  params.only({});
+  return StartedNote{};
+}
+
 WorkerSaying read_lease_request(const Json& object, const std::string& id, const std::string& method) {
   RpcRequest request{id, method, {}};
   const auto found = object.find("params");
@@ -203,8 +216,11 @@ WorkerSaying read_call(const Json& object, const std::string& id) {
     std::string_view method;
     WorkerSaying (*read)(Params& params);
   };
-  constexpr std::array<Reader, 4> kReaders{
-      {{"log", read_log}, {"event", read_event}, {"counter", read_counter}, {"progress", read_progress}}};
+  constexpr std::array<Reader, 5> kReaders{{{"log", read_log},
+                                            {"event", read_event},
+                                            {"counter", read_counter},
+                                            {"progress", read_progress},
+                                            {"started", read_started}}};
   for (const Reader& reader : kReaders) {
     if (reader.method != method) continue;
     static const Json none = Json::object();
@@ -240,12 +256,13 @@ WorkerSaying read_result(const Json& result) {
   answer.message = params.text("message", RunAnswer::kMessageBytesMax);
   if (status == "skipped") answer.outcome = Outcome::kSkipped;
   if (!status.empty() && status != "ok" && status != "skipped") params.complain("status", "ok or skipped");
+  answer.keep = params.truth("keep");
   if (!params.problem().empty()) return RpcRefusal{"the result of run: " + params.problem(), ""};
   return answer;
 }
 
-WorkerSaying read_answer(const Json& object, const std::string& id) {
-  if (id != std::to_string(kRunRequestId)) return RpcRefusal{"an answer to nothing that was asked: id " + id, ""};
+WorkerSaying read_answer(const Json& object, const std::string& id, std::uint32_t run_request_id) {
+  if (id != std::to_string(run_request_id)) return RpcRefusal{"an answer to nothing that was asked: id " + id, ""};
   const auto result = object.find("result");
   const auto error = object.find("error");
   if ((result == object.end()) == (error == object.end())) {
@@ -264,7 +281,7 @@ RpcRefusal refused(std::string_view id, RpcError code, const std::string& why) {
 
 }  // namespace
 
-WorkerSaying parse_rpc(std::string_view line) {
+WorkerSaying parse_rpc(std::string_view line, std::uint32_t run_request_id) {
   if (line.size() > kRpcLineBytesMax) return refused("", RpcError::kInvalidRequest, "this line is too long");
   if (nests_deeper(line, kRpcDepthMax)) return refused("", RpcError::kParse, "this line nests too deeply");
   const Json object = Json::parse(line, nullptr, false);
@@ -281,7 +298,8 @@ WorkerSaying parse_rpc(std::string_view line) {
                    "\"id\" must be a string of at most " + std::to_string(kIdBytesMax) + " bytes, a number or null");
   }
   if (object.contains("method")) return read_call(object, id);
-  if (object.contains("result") || object.contains("error")) return read_answer(object, id.empty() ? "none" : id);
+  if (object.contains("result") || object.contains("error"))
+    return read_answer(object, id.empty() ? "none" : id, run_request_id);
   return refused(id, RpcError::kInvalidRequest, "\"method\" must be a string");
 }
 
@@ -294,9 +312,8 @@ std::string rpc_error(std::string_view id, RpcError code, std::string_view messa
          std::to_string(static_cast<int>(code)) + R"(,"message":)" + dump_line(Json(message)) + "}}";
 }
 
-std::string rpc_run(std::string_view params) {
-  return R"({"jsonrpc":"2.0","id":)" + std::to_string(kRunRequestId) + R"(,"method":"run","params":)" +
-         std::string(params) + "}";
+std::string rpc_run(std::string_view params, std::uint32_t id) {
+  return R"({"jsonrpc":"2.0","id":)" + std::to_string(id) + R"(,"method":"run","params":)" + std::string(params) + "}";
 }
 
 std::string rpc_stop(std::string_view reason) {

@@ -7,7 +7,8 @@
 //   daemon  {"jsonrpc":"2.0","id":1,"result":{"epoch":1795430001}}
 //   worker  {"jsonrpc":"2.0","id":1,"result":{"status":"ok"}}
 //
-// Each side counts its own ids, so the two above are different things.
+// Each side counts its own ids, so the two above are different things. A process that is kept (core/warm_pool.h) is
+// told `run` again after its result, each time with the next id, and says `started` before it begins with it.
 #pragma once
 
 #include <cstdint>
@@ -80,12 +81,16 @@ struct ProgressNote {
   std::string message;
 };
 
+// "started": the worker begins with the run. One that has not said so, nor anything else, has done nothing yet.
+struct StartedNote {};
+
 // The answer to "run".
 struct RunAnswer {
   static constexpr std::size_t kMessageBytesMax = 4096;
   Outcome outcome = Outcome::kOk;  // kOk, kSkipped or kFailed
   std::string message;
   std::string error;  // at most 256 bytes
+  bool keep = false;  // the process could have another run: never of kFailed
 };
 
 // What is none of these.
@@ -94,23 +99,25 @@ struct RpcRefusal {
   std::string answer;  // a line to send; "" for a notification and for a bad answer, which are not answered
 };
 
-using WorkerSaying = std::variant<RpcRequest, LogNote, EventNote, CounterNote, ProgressNote, RunAnswer, RpcRefusal>;
+using WorkerSaying =
+    std::variant<RpcRequest, LogNote, EventNote, CounterNote, ProgressNote, StartedNote, RunAnswer, RpcRefusal>;
 
 // Longer lines are refused.
 inline constexpr std::size_t kRpcLineBytesMax = 1UL << 20;
 // So are objects and arrays that lie deeper in each other.
 inline constexpr int kRpcDepthMax = 64;
 
-// The id of "run": the only request of the daemon's, so that it can have the same in every run.
-inline constexpr int kRunRequestId = 1;
+// The id of "run", the only request of the daemon's, in a process that has just been started.
+inline constexpr std::uint32_t kRunRequestId = 1;
 
-// Reads one line, whatever its bytes. Never fails: what cannot be understood is a refusal.
-WorkerSaying parse_rpc(std::string_view line);
+// Reads one line, whatever its bytes. Never fails: what cannot be understood is a refusal. So is the answer to another
+// `run` than that of `run_request_id`.
+WorkerSaying parse_rpc(std::string_view line, std::uint32_t run_request_id = kRunRequestId);
 
 // Lines to send, without the newline. `result` and `params` are JSON.
 std::string rpc_result(const RpcRequest& request, std::string_view result);
 std::string rpc_error(std::string_view id, RpcError code, std::string_view message);
-std::string rpc_run(std::string_view params);
+std::string rpc_run(std::string_view params, std::uint32_t id = kRunRequestId);
 std::string rpc_stop(std::string_view reason);
 
 }  // namespace stargazer

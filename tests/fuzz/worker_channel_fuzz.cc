@@ -75,6 +75,7 @@ class Bench {
             .events_congested = [] { return false; },
             .post = [this](const Input& input) { post(input); },
             .answer = [this](RunId run, const std::string& line) { answer(run, line); },
+            .offered = [](RunId run, KeepOffer) { must(run == kHostile); },
             .request = [this](RunId run, const RpcRequest& request) { return requests_.take(run, request); },
             .run_id_text = [](RunId run) { return "run-" + std::to_string(run.number); },
             .now = [] { return Instant(std::chrono::seconds(1)); }};

@@ -37,6 +37,8 @@ void check(const RunCall& run) {
   must(std::isfinite(run.deadline) && run.deadline >= 0);
   must(std::isfinite(run.timeout_s) && run.timeout_s >= 0);
   must(run.of_lease || run.epoch == 0);
+  const WorkerSaying answer = parse_rpc(result_line({Outcome::kOk, run.job, "", run.keep}, run.id), run.id);
+  must(std::holds_alternative<RunAnswer>(answer) && std::get<RunAnswer>(answer).keep == run.keep);
 }
 
 void check(const StopCall& stop) {
@@ -56,6 +58,8 @@ void check_lines_of(const std::string& text) {
   must_be_taken<ProgressNote>(progress_line({1, 2, text}));
   must_be_taken<RunAnswer>(result_line({Outcome::kSkipped, text, ""}));
   must_be_taken<RunAnswer>(result_line({Outcome::kFailed, text, text}));
+  must_be_taken<RunAnswer>(result_line({Outcome::kOk, text, "", true}));
+  must_be_taken<StartedNote>(started_line());
   must_be_taken<RpcRequest>(request_line(7, "lease.write", {"SET", text}));
 }
 

@@ -54,7 +54,10 @@ void check(const ProgressNote& note) {
   must(note.message.size() <= ProgressNote::kMessageBytesMax + kMarkBytesMax);
 }
 
+void check(const StartedNote&) {}
+
 void check(const RunAnswer& answer) {
+  must(!answer.keep || answer.outcome != Outcome::kFailed);
   must(answer.outcome == Outcome::kOk || answer.outcome == Outcome::kSkipped || answer.outcome == Outcome::kFailed);
   must(answer.message.size() <= RunAnswer::kMessageBytesMax + kMarkBytesMax);
 }
@@ -68,7 +71,14 @@ void check(const RpcRefusal& refusal) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view line(reinterpret_cast<const char*>(data), size);
-  std::visit([](const auto& saying) { check(saying); }, parse_rpc(line));
+  const WorkerSaying of_first_run = parse_rpc(line);
+  std::visit([](const auto& saying) { check(saying); }, of_first_run);
+  // The answer to one run is never taken for that to another, and all else has nothing to do with it.
+  const WorkerSaying of_later_run = parse_rpc(line, 7);
+  std::visit([](const auto& saying) { check(saying); }, of_later_run);
+  const auto answers = [](const WorkerSaying& saying) { return std::holds_alternative<RunAnswer>(saying); };
+  must(!answers(of_first_run) || !answers(of_later_run));
+  must(answers(of_first_run) || answers(of_later_run) || of_first_run.index() == of_later_run.index());
   must_be_one_line(rpc_stop(line));
   return 0;
 }

@@ -32,6 +32,7 @@ struct Bench {
   std::vector<Input> inputs;
   std::vector<std::string> answers;
   std::vector<RpcRequest> requests;
+  std::vector<KeepOffer> offers;
   bool log_congested = false;
   bool events_congested = false;
   Instant now{};
@@ -42,6 +43,7 @@ struct Bench {
                             .events_congested = [this] { return events_congested; },
                             .post = [this](Input input) { inputs.push_back(std::move(input)); },
                             .answer = [this](RunId, const std::string& line) { answers.push_back(line); },
+                            .offered = [this](RunId, KeepOffer offer) { offers.push_back(offer); },
                             .request =
                                 [this](RunId, const RpcRequest& request) {
                                   requests.push_back(request);
@@ -182,4 +184,39 @@ TEST_CASE("what was left out at the end of a run is told at its end, and the nex
   bench.channel.started(RunId{8}, "talker");
   write_25(RunId{8});
   CHECK(bench.messages() == Messages(20, "line"));
+}
+
+TEST_CASE("a worker that could have another run is told of with how its run ended and whether it said that it began",
+          "[worker_channel]") {
+  Bench bench;
+  bench.answer(R"("result":{"keep":true})");
+  REQUIRE(bench.offers.size() == 1);
+  CHECK_FALSE(bench.offers[0].skipped);
+  CHECK_FALSE(bench.offers[0].announced);
+  bench.channel.started(RunId{8}, "talker");
+  bench.channel.take(RunId{8}, R"({"jsonrpc":"2.0","method":"started"})", false, 2);
+  bench.channel.take(RunId{8}, R"({"jsonrpc":"2.0","id":2,"result":{"status":"skipped","keep":true}})", false, 2);
+  REQUIRE(bench.offers.size() == 2);
+  CHECK(bench.offers[1].skipped);
+  CHECK(bench.offers[1].announced);
+  CHECK(bench.inputs.size() == 2);
+  CHECK(bench.records.empty());
+}
+
+TEST_CASE("the result of an earlier run of the same process is none of this one", "[worker_channel]") {
+  Bench bench;
+  bench.channel.take(kRun, R"({"jsonrpc":"2.0","id":1,"result":{"keep":true}})", false, 2);
+  CHECK(bench.offers.empty());
+  CHECK(bench.inputs.empty());
+  CHECK(bench.messages() ==
+        Messages{"talker: what it wrote to its fd 3 was refused: an answer to nothing that was asked: id 1"});
+}
+
+TEST_CASE("neither a failure nor a result without it is an offer", "[worker_channel]") {
+  Bench bench;
+  const std::string rest = GENERATE(as<std::string>(), R"("result":{"status":"ok"})", R"("result":{"keep":false})",
+                                    R"("error":{"code":-1,"message":"no","data":{"keep":true}})");
+  bench.answer(rest);
+  CHECK(bench.offers.empty());
+  CHECK(bench.inputs.size() == 1);
 }

@@ -193,3 +193,23 @@ TEST_CASE("a request reaches the daemon with its texts, unless it could not be c
   CHECK(request_line(1, "m", {"a", "\xff"}).error().message() == "argument 1 is not UTF-8");
   CHECK_FALSE(request_line(1, "m", {std::string(kRpcLineBytesMax, 'x')}).ok());
 }
+
+TEST_CASE("a run of a process that is kept says its id, its job and that it is kept", "[worker_client]") {
+  const auto run = heard_as<RunCall>(rpc_run(R"({"protocol":1,"job":"sweep","keep":true})", 7));
+  CHECK(run.id == 7);
+  CHECK(run.job == "sweep");
+  CHECK(run.keep);
+  const auto plain = heard_as<RunCall>(rpc_run(R"({"protocol":1,"keep":"yes"})"));
+  CHECK(plain.id == kRunRequestId);
+  CHECK(plain.job.empty());
+  CHECK_FALSE(plain.keep);
+}
+
+TEST_CASE("the offer to be kept, and that a run begins, reach the daemon", "[worker_client]") {
+  CHECK(std::holds_alternative<StartedNote>(parse_rpc(started_line())));
+  const WorkerSaying saying = parse_rpc(result_line({Outcome::kOk, "", "", true}, 7), 7);
+  REQUIRE(std::holds_alternative<RunAnswer>(saying));
+  CHECK(std::get<RunAnswer>(saying).keep);
+  // A failure is no offer.
+  CHECK_FALSE(told_as<RunAnswer>(result_line({Outcome::kFailed, "m", "k", true})).keep);
+}

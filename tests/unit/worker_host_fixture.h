@@ -24,6 +24,7 @@ struct ToldRequest {
   RunId run;
   std::string line;
   bool cut = false;
+  std::uint32_t request_id = 0;
 };
 
 struct ToldLine {
@@ -91,7 +92,7 @@ class WorkerHostFixture {
  public:
   explicit WorkerHostFixture(std::size_t line_bytes_max = 16384, KeeperSetup keeper = {},
                              const std::vector<std::string>& python_argv = {}, const std::string& python_directory = "",
-                             LimitSetup limit_setup = {}) {
+                             LimitSetup limit_setup = {}, std::uint32_t warm_idle_max = 0) {
     signal(SIGPIPE, SIG_IGN);
     REQUIRE(uv_loop_init(&loop_) == 0);
     UvWorkerHost::Callbacks callbacks;
@@ -103,8 +104,8 @@ class WorkerHostFixture {
         told[line.run].lines.push_back({line.stream, std::string(line.text), line.cut});
       }
     };
-    callbacks.request = [this](RunId run, std::string_view line, bool cut) {
-      requests.push_back({run, std::string(line), cut});
+    callbacks.request = [this](RunId run, std::uint32_t request_id, std::string_view line, bool cut) {
+      requests.push_back({run, std::string(line), cut, request_id});
       if (on_request) on_request(requests.back());
     };
     callbacks.run_params = [](const SpawnRequest& request) { return R"({"task":")" + request.name + R"("})"; };
@@ -116,9 +117,16 @@ class WorkerHostFixture {
     };
     callbacks.stop_native = [this](RunId run) { native_stopped.push_back(run); };
     callbacks.orphans_killed = [this](std::size_t count) { orphans_killed += count; };
+    callbacks.warm_ended = [this](const WarmEnded& ended) { warm_ends.push_back(ended); };
     host = std::make_unique<UvWorkerHost>(&loop_,
-                                          UvWorkerHost::Options{line_bytes_max, "node-1", std::move(keeper),
-                                                                python_argv, python_directory, std::move(limit_setup)},
+                                          UvWorkerHost::Options{line_bytes_max,
+                                                                "node-1",
+                                                                std::move(keeper),
+                                                                python_argv,
+                                                                python_directory,
+                                                                std::move(limit_setup),
+                                                                {},
+                                                                warm_idle_max},
                                           std::move(callbacks));
   }
 
@@ -147,7 +155,7 @@ class WorkerHostFixture {
   Status try_start(RunId run, const Job& job) {
     const std::string id_text = run_id_text(run);
     return host->spawn(
-        {run, id_text, "task-1", &job, &environment, &working_directory, epoch, fuse, {}, {}, 1, &limits});
+        {run, id_text, task, &job, &environment, &working_directory, epoch, fuse, {}, {}, 1, &limits, nullptr, warm});
   }
 
   // REQUIRE: it starts.
@@ -209,11 +217,15 @@ class WorkerHostFixture {
   std::vector<RunId> native_started;
   std::vector<RunId> native_stopped;
   std::size_t orphans_killed = 0;
+  std::vector<WarmEnded> warm_ends;
+  std::vector<RunReported> reports;
   Environment environment;
   std::string working_directory;
   std::uint64_t epoch = 0;
   Instant fuse = kNever;
   Limits limits;
+  std::string task = "task-1";
+  const WarmRules* warm = nullptr;
 
  private:
   void take(Input input) {
@@ -224,6 +236,8 @@ class WorkerHostFixture {
       told[exited->run].limit = exited->limit;
     } else if (const auto* closed = std::get_if<ChannelClosed>(&input)) {
       ++told[closed->run].closed_count;
+    } else if (const auto* reported = std::get_if<RunReported>(&input)) {
+      reports.push_back(*reported);
     } else {
       FAIL("the host posted something else");
     }

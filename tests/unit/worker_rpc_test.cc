@@ -170,3 +170,26 @@ TEST_CASE("what is sent is one line of JSON, whatever it carries", "[worker_rpc]
   CHECK(rpc_run("{}") == R"({"jsonrpc":"2.0","id":1,"method":"run","params":{}})");
   CHECK(rpc_stop("a\nb") == R"({"jsonrpc":"2.0","method":"stop","params":{"reason":"a\nb"}})");
 }
+
+TEST_CASE("a result may offer the process for another run", "[worker_rpc]") {
+  CHECK(read_as<RunAnswer>(result(R"("result":{"status":"ok","keep":true})")).keep);
+  CHECK_FALSE(read_as<RunAnswer>(result(R"("result":{"keep":false})")).keep);
+  CHECK_FALSE(read_as<RunAnswer>(result(R"("result":null)")).keep);
+  CHECK(read_as<RpcRefusal>(result(R"("result":{"keep":1})")).why ==
+        "the result of run: \"keep\" must be true or false");
+}
+
+TEST_CASE("the answer is that to the run that was told last", "[worker_rpc]") {
+  const std::string line = R"({"jsonrpc":"2.0","id":7,"result":null})";
+  CHECK(std::holds_alternative<RunAnswer>(parse_rpc(line, 7)));
+  CHECK(std::holds_alternative<RpcRefusal>(parse_rpc(line, 8)));
+  CHECK(rpc_run("{}", 7) == R"({"jsonrpc":"2.0","id":7,"method":"run","params":{}})");
+}
+
+TEST_CASE("started is a notification without parameters", "[worker_rpc]") {
+  read_as<StartedNote>(R"({"jsonrpc":"2.0","method":"started"})");
+  read_as<StartedNote>(note("started", "{}"));
+  CHECK(read_as<RpcRefusal>(note("started", R"({"a":1})")).why == "started: params has an unknown member \"a\"");
+  CHECK(read_as<RpcRefusal>(R"({"jsonrpc":"2.0","id":4,"method":"started"})").answer.find(R"("id":4,"error")") !=
+        std::string::npos);
+}

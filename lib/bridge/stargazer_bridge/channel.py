@@ -3,11 +3,11 @@
 import concurrent.futures
 import json
 import os
+import queue
 import socket
 import threading
 
 LINE_BYTES_MAX = 1 << 20
-RUN_ID = 1  # of the request `run`, as the daemon numbers it
 
 
 class Channel:
@@ -20,6 +20,8 @@ class Channel:
         self._last_id = 0
         self._waiting = {}  # id to future, of the requests that are under way
         self._on_stop = None
+        self._run_id = None  # of the request `run` that is to be answered
+        self._runs = queue.SimpleQueue()  # those that follow on the first; None at the end
 
     @classmethod
     def from_environment(cls):
@@ -30,7 +32,21 @@ class Channel:
         message = self._read()
         if message is None or message.get("method") != "run":
             raise ValueError(f"the daemon did not say what to run, but {message!r}")
+        self._run_id = message["id"]
         return message["params"]
+
+    def next_run(self):
+        """The parameters of the `run` after the one that was answered; None when the daemon has no more. REQUIRES:
+        listen was called."""
+        message = self._runs.get()
+        if message is None:
+            return None
+        self._run_id = message["id"]
+        return message["params"]
+
+    def started(self):
+        """Says that the run begins: until then it can still be started in another process."""
+        self._write({"jsonrpc": "2.0", "method": "started"})
 
     def listen(self, on_stop):
         """Hears the daemon in a thread from now on. `on_stop(reason, gone)` is called there when the run is to end;
@@ -54,12 +70,17 @@ class Channel:
         self._write(request)
         return future
 
-    def succeed(self, status="ok", message=""):
-        self._write({"jsonrpc": "2.0", "id": RUN_ID, "result": {"status": status, "message": message}})
+    def succeed(self, status="ok", message="", keep=False):
+        """`keep`: this process could have another run."""
+        self._give_up_requests("the run is over")
+        result = {"status": status, "message": message}
+        if keep:
+            result["keep"] = True
+        self._write({"jsonrpc": "2.0", "id": self._run_id, "result": result})
 
     def fail(self, message, error):
         failure = {"code": -32000, "message": message, "data": {"error": error}}
-        self._write({"jsonrpc": "2.0", "id": RUN_ID, "error": failure})
+        self._write({"jsonrpc": "2.0", "id": self._run_id, "error": failure})
 
     def _write(self, message):
         line = json.dumps(message, default=str).encode() + b"\n"
@@ -84,15 +105,22 @@ class Channel:
             message = self._read()
             if message is None:
                 break
-            if message.get("method") == "stop":
+            if message.get("method") == "run":
+                self._runs.put(message)
+            elif message.get("method") == "stop":
                 self._on_stop(message.get("params", {}).get("reason", ""), False)
             elif "method" not in message:
                 self._take_answer(message)
+        self._give_up_requests("the daemon is gone")
+        self._runs.put(None)
+        self._on_stop("the daemon is gone", True)
+
+    def _give_up_requests(self, why):
         with self._lock:
             waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
-            future.set_exception(ConnectionError("the daemon is gone"))
-        self._on_stop("the daemon is gone", True)
+            if future.set_running_or_notify_cancel():
+                future.set_exception(ConnectionError(why))
 
     def _take_answer(self, message):
         with self._lock:

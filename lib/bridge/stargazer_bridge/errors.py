@@ -5,6 +5,10 @@ class Skipped(Exception):
     """Raised by a job that finds nothing to do: the run counts as skipped, not as failed."""
 
 
+class NotInstalled(Skipped):
+    """A module of the job is not there."""
+
+
 class Stopped(BaseException):
     """Raised in a plain function that is to end. Not an Exception, so that a job does not swallow it by accident."""
 
