@@ -127,8 +127,8 @@ class HostileWorkers(harness.DaemonTest):
         server = self.redis()
         server.kill()
         large = note("event", event_type="e", payload=["x" * 900_000])
-        small = note("event", event_type="e", payload=["x" * 60_000])
-        daemon = self.flood(json.dumps("\n".join([large, small])), redis_url=server.url)
+        small = note("event", event_type="e", payload=["x" * 5_000])
+        daemon = self.flood(json.dumps("\n".join([large] + [small] * 200)), redis_url=server.url)
         self.assertIn("hostile: publishes more events than Redis takes; events are being dropped", daemon.log())
 
     def test_it_writes_lines_of_two_mebibytes_and_one_without_an_end(self):
@@ -181,7 +181,9 @@ class HostileWorkers(harness.DaemonTest):
             "closed: failed after .*: it ended without a result: exit code 0;",
             names=tuple(bodies),
         )
-        self.assertIn("twice: what it wrote to its fd 3 was refused: a second result of run", daemon.log())
+        # The bridge's own: a line about the exception, and the second result.
+        self.assertIn("twice: what it wrote to its fd 3 was refused: it came after the result of run", daemon.log())
+        self.assertIn("twice: 2 of the lines that it wrote to its fd 3 were refused", daemon.log())
 
     def test_it_closes_everything_and_goes_on(self):
         program = f"channel.close(); os.closerange(0, 64); time.sleep({HOSTILE_S}); os._exit(4)\n"
