@@ -8,6 +8,7 @@
 
 #include <uv.h>
 
+#include "core/counters.h"
 #include "core/supervisor.h"
 #include "daemon/feed_job.h"
 #include "daemon/job_obstacle.h"
@@ -36,21 +37,6 @@ constexpr std::uint64_t kFlushDeadlineMs = 1'000;
 
 }  // namespace
 
-Result<RedisTargets> redis_targets(const Config& config) {
-  RedisTargets targets;
-  if (config.redis) {
-    Result<RedisTarget> main = redis_target(*config.redis);
-    if (!main.ok()) return main.error();
-    targets.main = std::move(main).value();
-  }
-  if (config.kg && !config.kg->url.empty()) {
-    Result<RedisTarget> kg = parse_redis_url(config.kg->url);
-    if (!kg.ok()) return kg.error().in("kg.url");
-    targets.kg = std::move(kg).value();
-  }
-  return targets;
-}
-
 class Daemon::Impl {
  public:
   Impl(Config config, RedisTargets targets, Log& log)
@@ -74,6 +60,7 @@ class Daemon::Impl {
   void handle(const Event& event);
   void count(const Event& event);
   void publish(const Event& event);
+  void publish_counter(const Event& event);
   void publish_for(RunId run, DebugEvent event);
   void show_status();
   bool settled() const;
@@ -116,6 +103,7 @@ class Daemon::Impl {
   bool step_wanted_ = false;
   bool closing_ = false;
   bool closed_ = false;
+  Counters counters_;
   std::uint64_t runs_ = 0;
   std::uint64_t failures_ = 0;
   std::uint64_t workers_ = 0;
@@ -396,6 +384,7 @@ void Daemon::Impl::handle(const Event& event) {
   if (redis_ != nullptr && event.kind == EventKind::kLeaseLost) redis_->last_ends().term_ended();
   if (event.kind == EventKind::kRunEnded || event.kind == EventKind::kWorkerEnded) channel_->ended(event.run);
   if (event.kind == EventKind::kRunEnded) publish(event);
+  if (redis_ != nullptr) publish_counter(event);
 }
 
 void Daemon::Impl::count(const Event& event) {
@@ -423,6 +412,13 @@ void Daemon::Impl::publish(const Event& event) {
     redis_->events().publish(std::move(*told), std::move(fence));
   }
   redis_->warn_of_lost_events();
+}
+
+// What a node counted is true whoever leads by now, so it has no fence.
+void Daemon::Impl::publish_counter(const Event& event) {
+  const std::optional<Counted> counted = counters_.count(event);
+  if (!counted) return;
+  redis_->events().publish(counter_event(*counted, supervisor_->run_id_text(event.run), node_id_, clock_->wall_now()));
 }
 
 void Daemon::Impl::show_status() {

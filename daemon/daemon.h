@@ -4,22 +4,11 @@
 #include <memory>
 
 #include "core/config.h"
-#include "core/registry.h"
 #include "core/result.h"
+#include "daemon/redis_targets.h"
 #include "io/log.h"
-#include "io/redis_target.h"
 
 namespace stargazer {
-
-// Where the configured Redis servers are, found out before anything starts, because a bad URL or an unreadable password
-// file is a fault of the configuration.
-struct RedisTargets {
-  std::optional<RedisTarget> main;
-  std::optional<RedisTarget> kg;  // only when [kg] names one of its own
-};
-
-// Fails with "redis.url: …", "redis: …" or "kg.url: …".
-Result<RedisTargets> redis_targets(const Config& config);
 
 class Daemon {
  public:

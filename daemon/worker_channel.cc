@@ -15,6 +15,12 @@ std::string number_text(double number) {
   return text.data();
 }
 
+std::size_t bytes_of(const LogNote& note) {
+  std::size_t bytes = note.message.size();
+  for (const auto& [name, value] : note.fields) bytes += name.size() + value.size();
+  return bytes;
+}
+
 RpcRefusal refusal_of(const RpcRequest& request, RpcError code, const std::string& why) {
   return {why, request.id.empty() ? "" : rpc_error(request.id, code, why)};
 }
@@ -28,12 +34,12 @@ void WorkerChannel::started(RunId run, const std::string& name) {
 
 void WorkerChannel::output(const OutputLine& line) {
   const auto place = speakers_.find(line.run);
-  if (place == speakers_.end() || admit(line.run, place->second)) callbacks_.log(log_record(line));
+  if (place == speakers_.end() || admit(line.run, place->second, line.text.size())) callbacks_.log(log_record(line));
 }
 
-// Whether the run may have one more line in the journal.
-bool WorkerChannel::admit(RunId run, Speaker& speaker) {
-  const LineBudget::Verdict verdict = speaker.budget.take(callbacks_.now());
+// Whether the run may have one more line, of so many bytes, in the journal.
+bool WorkerChannel::admit(RunId run, Speaker& speaker, std::size_t bytes) {
+  const LineBudget::Verdict verdict = speaker.budget.take(callbacks_.now(), bytes);
   tell_left_out(run, speaker, verdict.left_out);
   return verdict.shown;
 }
@@ -85,7 +91,7 @@ void WorkerChannel::carry_out(RunId run, Speaker& speaker, WorkerSaying saying) 
 }
 
 void WorkerChannel::log(RunId run, Speaker& speaker, LogNote note) {
-  if (!admit(run, speaker)) return;
+  if (!admit(run, speaker, bytes_of(note))) return;
   if (callbacks_.log_congested()) {
     if (speaker.log_dropped_count++ == 0)
       say(run, speaker, Priority::kWarning, "writes more to the journal than it takes; lines are being dropped");
@@ -133,6 +139,7 @@ void WorkerChannel::report(RunId run, Speaker& speaker, RunAnswer answer) {
 void WorkerChannel::refuse(RunId run, Speaker& speaker, const RpcRefusal& refusal) {
   if (!refusal.answer.empty()) callbacks_.answer(run, refusal.answer);
   if (speaker.refused_count++ > 0) return;
+  callbacks_.post(SayingRefused{run, refusal.why});
   say(run, speaker, Priority::kWarning, "what it wrote to its fd 3 was refused: " + refusal.why);
 }
 

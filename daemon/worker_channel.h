@@ -72,7 +72,7 @@ class WorkerChannel {
     std::map<std::string, double> counters;
   };
 
-  bool admit(RunId run, Speaker& speaker);
+  bool admit(RunId run, Speaker& speaker, std::size_t bytes);
   void tell_left_out(RunId run, const Speaker& speaker, std::uint64_t count);
   void carry_out(RunId run, Speaker& speaker, WorkerSaying saying);
   void log(RunId run, Speaker& speaker, LogNote note);

@@ -143,6 +143,11 @@ void Runs::on_reported(const RunReported& reported) {
   if (place != runs_.end() && !place->second.reported) place->second.reported = reported;
 }
 
+void Runs::on_refused(const SayingRefused& refused) {
+  const auto place = runs_.find(refused.run);
+  if (place != runs_.end() && place->second.refused.empty()) place->second.refused = refused.why;
+}
+
 void Runs::on_progress(const ProgressReported& progress) {
   const auto place = runs_.find(progress.run);
   if (place != runs_.end()) place->second.progress = progress;
@@ -242,6 +247,7 @@ void Runs::settle_by_report(const Run& run, FinishedRun& finished) {
   if (!run.reported) {
     finished.outcome = Outcome::kFailed;
     finished.cause = name_in_cause(*run.plan.job) + " ended without a result: " + describe(*run.status);
+    if (!run.refused.empty()) finished.cause += "; what it wrote to its fd 3 was refused: " + run.refused;
     return;
   }
   finished.outcome = run.reported->outcome;

@@ -78,6 +78,8 @@ class Runs {
   // What a Python job or a plugin reports decides its outcome; a command's exit code does, and its report only tells
   // the cause.
   void on_reported(const RunReported& reported);
+  // Is told as a part of the cause when a run that its report decides has none.
+  void on_refused(const SayingRefused& refused);
   void on_progress(const ProgressReported& progress);
   void on_channel_closed(RunId run, Instant now);
   // One of the kRun… timers has come; a stale one is ignored.
@@ -114,6 +116,7 @@ class Runs {
     std::string detail;  // of the exit
     std::string limit;   // likewise
     std::optional<RunReported> reported;
+    std::string refused;  // why something that it said was
     std::optional<ProgressReported> progress;
     bool timed_out = false;
     std::string cancelled_because;  // "" = not cancelled

@@ -142,6 +142,12 @@ struct RunReported {
   std::string error;               // of kFailed: the name of the error's kind, such as "ValueError"; may be ""
 };
 
+// Something that a worker said was refused. The first one of a run counts: it may be why the run has no result.
+struct SayingRefused {
+  RunId run;
+  std::string why;
+};
+
 // How far a worker says it is. The last one of a run is kept for status.
 struct ProgressReported {
   RunId run;
@@ -199,7 +205,7 @@ struct StopRequested {
   std::string cause;  // "SIGTERM", "SIGINT"
 };
 
-using Input = std::variant<Exited, ChannelClosed, RunReported, ProgressReported, LeaseReply, LeaseAnnounced,
-                           LastEndsLearnt, DependencyChanged, StopRequested>;
+using Input = std::variant<Exited, ChannelClosed, RunReported, SayingRefused, ProgressReported, LeaseReply,
+                           LeaseAnnounced, LastEndsLearnt, DependencyChanged, StopRequested>;
 
 }  // namespace stargazer

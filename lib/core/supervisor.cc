@@ -156,6 +156,7 @@ void Supervisor::Impl::take_in(Instant now) {
   const std::vector<Input> inputs = std::exchange(inbox_, {});
   for (const Input& input : inputs) {
     if (const auto* reported = std::get_if<RunReported>(&input)) runs_.on_reported(*reported);
+    if (const auto* refused = std::get_if<SayingRefused>(&input)) runs_.on_refused(*refused);
     if (const auto* said = std::get_if<ProgressReported>(&input)) runs_.on_progress(*said);
   }
   for (const Input& input : inputs) {

@@ -71,6 +71,23 @@ std::optional<DebugEvent> task_run_event(const Event& event, const std::string& 
   return run;
 }
 
+DebugEvent counter_event(const Counted& counted, const std::string& run_id, const std::string& node_id, WallTime at) {
+  const std::string error = clean(counted.error, Counters::kErrorBytesMax);
+  Json payload{{"task_name", counted.task_name}, {"count", counted.count}};
+  if (!error.empty()) payload["error"] = error;
+
+  DebugEvent event;
+  event.event_type = counted.name;
+  event.source = "supervisor";
+  event.status = error.empty() ? "ok" : "error";
+  event.preview = "task_name=" + counted.task_name + (error.empty() ? "" : " error=" + error);
+  event.payload = dump(payload);
+  event.timestamp = at;
+  event.node_id = node_id;
+  event.run_id = run_id;
+  return event;
+}
+
 RenderedEvent render(const DebugEvent& event, const std::string& id) {
   RenderedEvent rendered;
   Json message{{"id", id}};
@@ -107,6 +124,8 @@ RenderedEvent render(const DebugEvent& event, const std::string& id) {
 EventSink::EventSink(Redis& redis, EventsConfig config) : redis_(redis), config_(std::move(config)) {}
 
 void EventSink::publish(DebugEvent event, std::optional<Fence> fence) {
+  // Before it waits, and not only when it is sent.
+  if (event.payload.size() > kPayloadBytesMax) event.payload = clean_payload(event.payload);
   queue_.push_back({++sequence_, random_uuid(), std::move(event), std::move(fence), 0});
   send_waiting();
   drop_beyond_limit();

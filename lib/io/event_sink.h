@@ -12,6 +12,7 @@
 #include <string>
 
 #include "core/config.h"
+#include "core/counters.h"
 #include "core/event.h"
 #include "io/fence.h"
 #include "io/redis.h"
@@ -35,6 +36,9 @@ struct DebugEvent {
 // the cause. None for a cancelled run, as in the source, and for an event that is not kRunEnded.
 std::optional<DebugEvent> task_run_event(const Event& event, const std::string& run_id, const std::string& node_id,
                                          WallTime at);
+
+// One step of a counter as an event: its name is the type, its tags and the count since the start are the payload.
+DebugEvent counter_event(const Counted& counted, const std::string& run_id, const std::string& node_id, WallTime at);
 
 // What is published: `fields` of the hash, and the message, a JSON object with the same fields, `payload` nested, and
 // "id". Every text is valid UTF-8 and within the limits of EventSink.

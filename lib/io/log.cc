@@ -8,14 +8,17 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <ctime>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <string_view>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include <systemd/sd-journal.h>
 
@@ -85,16 +88,31 @@ std::string origin(const LogRecord& record) {
   return task == record.fields.end() || field("STREAM") == record.fields.end() ? "" : task->second + " | ";
 }
 
-// Not by stdio: a thread that hangs in a write would hold its lock, and exit(3) would wait for it.
-void write_to_stderr(std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t count = write(STDERR_FILENO, text.data(), text.size());
-    if (count < 0 && errno != EINTR) return;
-    if (count > 0) text.remove_prefix(static_cast<std::size_t>(count));
-  }
-}
+// Writes a record and answers 0, or the errno of what kept it from being written.
+using Writer = std::function<int(const LogRecord&)>;
 
-void write_to_terminal(const LogRecord& record) {
+// Not by stdio: a thread that hangs in a write would hold its lock, and exit(3) would wait for it.
+class StderrWriter {
+ public:
+  int write(std::string_view text) {
+    if (torn_ && ::write(STDERR_FILENO, "\n", 1) != 1) return errno;
+    torn_ = false;
+    while (!text.empty()) {
+      const ssize_t count = ::write(STDERR_FILENO, text.data(), text.size());
+      if (count < 0 && errno != EINTR) return errno;
+      if (count <= 0) continue;
+      text.remove_prefix(static_cast<std::size_t>(count));
+      torn_ = true;
+    }
+    torn_ = false;
+    return 0;
+  }
+
+ private:
+  bool torn_ = false;  // a line was written in part
+};
+
+std::string terminal_line(const LogRecord& record) {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
   std::tm local{};
@@ -103,11 +121,11 @@ void write_to_terminal(const LogRecord& record) {
   std::array<char, 8> milliseconds{};
   std::strftime(time.data(), time.size(), "%H:%M:%S", &local);
   std::snprintf(milliseconds.data(), milliseconds.size(), ".%03d ", static_cast<int>(now.tv_nsec / 1'000'000));
-  write_to_stderr(std::string(time.data()) + milliseconds.data() + label(record.priority) + " " + origin(record) +
-                  printable(record.message) + "\n");
+  return std::string(time.data()) + milliseconds.data() + label(record.priority) + " " + origin(record) +
+         printable(record.message) + "\n";
 }
 
-void write_to_journal(const LogRecord& record) {
+int write_to_journal(const LogRecord& record) {
   std::vector<std::string> assignments{"MESSAGE=" + record.message,
                                        "PRIORITY=" + std::to_string(static_cast<int>(record.priority)),
                                        std::string("SYSLOG_IDENTIFIER=") + kIdentifier};
@@ -115,8 +133,39 @@ void write_to_journal(const LogRecord& record) {
   std::vector<iovec> parts;
   parts.reserve(assignments.size());
   for (std::string& assignment : assignments) parts.push_back({assignment.data(), assignment.size()});
-  sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
+  return -sd_journal_sendv(parts.data(), static_cast<int>(parts.size()));
 }
+
+Writer writer_of(bool to_journal) {
+  if (to_journal) return write_to_journal;
+  return
+      [to_stderr = StderrWriter()](const LogRecord& record) mutable { return to_stderr.write(terminal_line(record)); };
+}
+
+// Counts what cannot be written, as when the disk is full, and says so before the first line that can be.
+class CountingWriter {
+ public:
+  explicit CountingWriter(Writer writer) : writer_(std::move(writer)) {}
+
+  void write(const LogRecord& record) {
+    if (lost_ > 0 && writer_(loss()) == 0) lost_ = 0;
+    const int error = lost_ > 0 ? error_ : writer_(record);
+    if (error == 0) return;
+    error_ = error;
+    ++lost_;
+  }
+
+ private:
+  LogRecord loss() const {
+    return {Priority::kWarning,
+            "the log could not be written: " + std::to_string(lost_) + " lines are lost: " + std::strerror(error_),
+            {}};
+  }
+
+  Writer writer_;
+  std::uint64_t lost_ = 0;
+  int error_ = 0;
+};
 
 std::size_t bytes_of(const LogRecord& record) {
   std::size_t bytes = record.message.size();
@@ -138,7 +187,7 @@ struct Queue {
 };
 
 void write_all(const std::shared_ptr<Queue>& queue, bool to_journal) {
-  const auto write = to_journal ? write_to_journal : write_to_terminal;
+  CountingWriter log(writer_of(to_journal));
   std::unique_lock lock(queue->mutex);
   while (true) {
     const auto something_to_say = [&] { return !queue->records.empty() || queue->dropped_unsaid > 0; };
@@ -148,12 +197,12 @@ void write_all(const std::shared_ptr<Queue>& queue, bool to_journal) {
     const std::uint64_t dropped = std::exchange(queue->dropped_unsaid, 0);
     lock.unlock();
     for (const LogRecord& record : batch) {
-      write(record);
+      log.write(record);
       --queue->size;
       queue->bytes -= bytes_of(record);
     }
     if (dropped > 0) {
-      write({Priority::kWarning, "the log was too slow: " + std::to_string(dropped) + " lines were dropped", {}});
+      log.write({Priority::kWarning, "the log was too slow: " + std::to_string(dropped) + " lines were dropped", {}});
     }
     lock.lock();
   }
@@ -202,6 +251,7 @@ class Log::Impl {
   }
 
   bool congested() const { return queue_->size > kQueueMax / 2 || queue_->bytes > kQueueBytesMax / 2; }
+  bool idle() const { return queue_->size == 0; }
   std::uint64_t dropped_count() const { return queue_->dropped; }
 
  private:
@@ -217,6 +267,9 @@ void Log::write(LogRecord record) {
 }
 bool Log::congested() const {
   return impl_->congested();
+}
+bool Log::idle() const {
+  return impl_->idle();
 }
 std::uint64_t Log::dropped_count() const {
   return impl_->dropped_count();

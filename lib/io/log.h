@@ -2,8 +2,8 @@
 //
 // A thread of its own writes, so that a journald that is stopped or a terminal that is not read never holds up the
 // loop. Its queue is bounded: when it is full a record is dropped and counted, and the next record that fits says how
-// many were. Workers' output is not dropped: whoever reads it asks congested() first and stops reading while it is
-// true.
+// many were. So does the first line that can be written again after some could not, as when the disk is full. Workers'
+// output is not dropped: whoever reads it asks congested() first and stops reading while it is true.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +47,8 @@ class Log {
 
   // True while more than half of the queue is used, by records or by bytes.
   bool congested() const;
+  // True while nothing waits to be written.
+  bool idle() const;
   std::uint64_t dropped_count() const;
 
  private:

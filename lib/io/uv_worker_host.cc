@@ -6,7 +6,6 @@
 #include <csignal>
 #include <map>
 #include <poll.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "io/limited_runs.h"
 #include "io/orphans.h"
 #include "io/spawn.h"
+#include "io/worker_pace.h"
 #include "io/worker_program.h"
 #include "io/worker_rpc.h"
 
@@ -64,7 +64,6 @@ class UvWorkerHost::Impl {
   bool in_dying_group(pid_t pid) const;
   void on_said(Child& child);
   void on_channel(Child& child);
-  static bool send_line(Child& child, const std::string& line);
   void settle_offer(Child& child);
   void post_if_closed(Child& child);
   void forget_if_over(Child& child);
@@ -83,6 +82,7 @@ class UvWorkerHost::Impl {
   LimitedRuns limited_;
   WarmWorkers warm_;
   WorkerOutput output_;
+  WorkerPace pace_;
   uv_signal_t sigchld_{};
   std::array<char, kReadBytesMax> buffer_{};
 };
@@ -92,10 +92,12 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
       options_(std::move(options)),
       callbacks_(std::move(callbacks)),
       orphans_([this](pid_t pid) { return leaders_.contains(pid) || in_dying_group(pid); },
-               [this](const std::string& run_id) {
-                 return std::any_of(busy_.begin(), busy_.end(), [&run_id](const auto& entry) {
-                   return entry.second->started_for_text == run_id && !entry.second->leader_exited;
-                 });
+               [this] {
+                 Orphans::GoingOn going_on;
+                 for (const auto& [run, child] : busy_) {
+                   if (child->pid != 0 && !child->leader_exited) going_on[child->started_for_text] = !child->kept;
+                 }
+                 return going_on;
                }),
       kept_(options_.keeper),
       limited_(loop, options_.limits,
@@ -105,7 +107,11 @@ UvWorkerHost::Impl::Impl(uv_loop_t* loop, Options options, Callbacks callbacks)
                  }
                }),
       warm_(loop, options_.warm_idle_max, warm_callbacks()),
-      output_(loop, options_.line_bytes_max, output_callbacks()) {
+      output_(loop, options_.line_bytes_max, output_callbacks()),
+      pace_(loop, [this](std::uint64_t number) {
+        const auto place = children_.find(number);
+        if (place != children_.end() && place->second.channel_watch != nullptr) place->second.channel_watch->resume();
+      }) {
   Orphans::adopt_from_now_on();
   uv_signal_init(loop, &sigchld_);
   sigchld_.data = this;
@@ -169,6 +175,7 @@ Status UvWorkerHost::Impl::spawn_process_of(const SpawnRequest& request, const s
   if (!process.ok()) return process.error();
   Child& child = add_child(request);
   child.pid = process->pid;
+  child.kept = request.fuse != kNever;
   leaders_[child.pid] = &child;
   watch(child, std::move(process).value());
   send_line(child, rpc_run(params));
@@ -217,6 +224,7 @@ void UvWorkerHost::Impl::watch(Child& child, SpawnedProcess process) {
   child.exit_watch = Watch::start(loop_, std::move(process.pidfd), [this, &child] { on_exit(child); });
   child.channel_watch = Watch::start(loop_, std::move(process.channel), [this, &child] { on_channel(child); });
   child.requests = std::make_unique<LineSplitter>(kRpcLineBytesMax, [this, &child](std::string_view text, bool cut) {
+    WorkerPace::line_came(child);
     if (child.offer) child.said_more = true;
     callbacks_.request(child.run, child.run_count, text, cut);
   });
@@ -323,9 +331,7 @@ void UvWorkerHost::Impl::on_sigchld() {
 }
 
 void UvWorkerHost::Impl::sweep_orphans() {
-  const bool any_run =
-      std::any_of(leaders_.begin(), leaders_.end(), [](const auto& entry) { return entry.second->busy(); });
-  const std::size_t killed = orphans_.sweep(any_run);
+  const std::size_t killed = orphans_.sweep();
   kept_.tidy();
   limited_.tidy();
   if (killed > 0) callbacks_.orphans_killed(killed);
@@ -340,10 +346,13 @@ void UvWorkerHost::Impl::on_said(Child& child) {
 }
 
 void UvWorkerHost::Impl::on_channel(Child& child) {
+  // What is left when it has ended is not much, and its run waits for it.
+  if (!child.leader_exited && pace_.holds_back(child)) return child.channel_watch->pause();
   const ssize_t count = read(child.channel_watch->fd(), buffer_.data(), buffer_.size());
   if (count < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (count > 0) {
     on_said(child);
+    WorkerPace::bytes_came(child, static_cast<std::size_t>(count));
     if (child.busy()) child.requests->feed({buffer_.data(), static_cast<std::size_t>(count)});
     return settle_offer(child);
   }
@@ -353,21 +362,8 @@ void UvWorkerHost::Impl::on_channel(Child& child) {
   post_if_closed(child);
 }
 
-// An answer that does not fit into the socket is for a worker that does not read: it is told by the end of its fd 3,
-// for after half a line nothing more could be understood.
 void UvWorkerHost::Impl::answer(RunId run, const std::string& line) {
   if (Child* const child = child_of(run)) send_line(*child, line);
-}
-
-// False when it was not sent as a whole.
-bool UvWorkerHost::Impl::send_line(Child& child, const std::string& line) {
-  if (child.channel_watch == nullptr) return false;
-  const int channel = child.channel_watch->fd();
-  const std::string text = line + "\n";
-  const ssize_t sent = send(channel, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent == static_cast<ssize_t>(text.size())) return true;
-  shutdown(channel, SHUT_WR);
-  return false;
 }
 
 void UvWorkerHost::Impl::offered(RunId run, KeepOffer offer) {
@@ -447,6 +443,7 @@ void UvWorkerHost::Impl::close() {
   limited_.close();
   warm_.close();
   output_.close();
+  pace_.close();
   orphans_.kill_all();
   kept_.tidy();
   limited_.tidy();

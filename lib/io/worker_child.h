@@ -47,6 +47,10 @@ struct WorkerChild {
   std::array<Watch*, 2> output_watch{};  // by OutputStream
   std::array<std::unique_ptr<LineSplitter>, 2> lines;
   std::unique_ptr<LineSplitter> requests;  // what it writes to its fd 3
+  std::uint64_t sayings_window = 0;        // likewise: the number of the current window of io/worker_pace.h,
+  std::uint64_t sayings = 0;               // and how much it has said in it
+  bool deaf = false;                       // does not read its fd 3, and is sent nothing more
+  bool kept = false;                       // by a keeper, which adopts what it leaves behind
   bool leader_exited = false;              // reaped; what is left of its group has been killed
   bool group_gone = false;                 // so has been what was left of its group
   ExitStatus status;
@@ -71,6 +75,10 @@ struct WorkerChild {
   bool busy() const { return stage == Stage::kBusy; }
   bool over() const { return group_gone && channel_closed(); }
 };
+
+// Writes a line to its fd 3; false when it was not sent as a whole. One that does not fit into the socket is for a
+// worker that does not read: it is told by the end of its fd 3, for after half a line nothing more could be understood.
+bool send_line(WorkerChild& child, const std::string& line);
 
 // To all of the group that `leader` leads, and to itself: a worker may have moved to another group of our session.
 // REQUIRES: it is not reaped.

@@ -19,12 +19,15 @@ using Json = nlohmann::json;
 constexpr std::size_t kErrorNameBytesMax = 256;
 constexpr std::size_t kCounterNameBytesMax = 128;
 constexpr std::size_t kFieldNameBytesMax = 64;
+constexpr std::size_t kIdBytesMax = 256;
 
 // What is wrong with a message; "" when nothing is.
 using Problem = std::string;
 
+// It comes back in answers and messages.
 bool usable_id(const Json& id) {
-  return id.is_string() || id.is_number() || id.is_null();
+  if (id.is_string()) return id.get_ref<const std::string&>().size() <= kIdBytesMax;
+  return id.is_number() || id.is_null();
 }
 
 // Reads members of an object of parameters, and keeps the first problem.
@@ -103,9 +106,9 @@ std::optional<Priority> priority_of(const std::string& level) {
 
 // A name that journald takes and that the daemon does not write itself.
 bool usable_field(const std::string& name) {
-  constexpr std::array<std::string_view, 12> kReserved{"MESSAGE", "PRIORITY",    "TASK",    "RUN_ID",
-                                                       "STREAM",  "CUT",         "OUTCOME", "REASON",
-                                                       "EPOCH",   "DURATION_MS", "ERROR",   "DELAY_MS"};
+  constexpr std::array<std::string_view, 14> kReserved{"MESSAGE", "PRIORITY", "TASK",    "RUN_ID",  "STREAM",
+                                                       "CUT",     "OUTCOME",  "REASON",  "EPOCH",   "DURATION_MS",
+                                                       "ERROR",   "DELAY_MS", "ATTEMPT", "LEFT_OUT"};
   const auto allowed = [](char letter) {
     return (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9') || letter == '_';
   };
@@ -290,7 +293,10 @@ WorkerSaying parse_rpc(std::string_view line, std::uint32_t run_request_id) {
   if (const auto version = object.find("jsonrpc"); version == object.end() || *version != "2.0") {
     return refused(id, RpcError::kInvalidRequest, "\"jsonrpc\" must be \"2.0\"");
   }
-  if (bad_id) return refused("", RpcError::kInvalidRequest, "\"id\" must be a string, a number or null");
+  if (bad_id) {
+    return refused("", RpcError::kInvalidRequest,
+                   "\"id\" must be a string of at most " + std::to_string(kIdBytesMax) + " bytes, a number or null");
+  }
   if (object.contains("method")) return read_call(object, id);
   if (object.contains("result") || object.contains("error"))
     return read_answer(object, id.empty() ? "none" : id, run_request_id);

@@ -142,6 +142,21 @@ TEST_CASE("a run that ended becomes the source's event", "[event_sink]") {
   CHECK(event->timestamp == kNoon);
 }
 
+TEST_CASE("a step of a counter is an event of its name, with its tags", "[event_sink]") {
+  const DebugEvent started = counter_event({"task_started", "worker", "", 3}, "run-1", "node-1", kNoon);
+  CHECK(started.event_type == "task_started");
+  CHECK(started.source == "supervisor");
+  CHECK(started.status == "ok");
+  CHECK(started.preview == "task_name=worker");
+  CHECK(Json::parse(started.payload) == Json{{"task_name", "worker"}, {"count", 3}});
+  CHECK(started.run_id == "run-1");
+  CHECK(started.node_id == "node-1");
+  const DebugEvent crashed = counter_event({"task_crash", "worker", "Key\xff", 1}, "run-1", "node-1", kNoon);
+  CHECK(crashed.status == "error");
+  CHECK(crashed.preview == "task_name=worker error=Key\xef\xbf\xbd");
+  CHECK(Json::parse(crashed.payload)["error"] == "Key\xef\xbf\xbd");
+}
+
 TEST_CASE("each outcome has its status and its error", "[event_sink]") {
   const auto [outcome, detail, status, error] = GENERATE(table<Outcome, std::string, std::string, std::string>({
       {Outcome::kSkipped, "nothing to do", "ok", ""},

@@ -204,6 +204,31 @@ TEST_CASE("each line is written or counted as dropped, and the count is said", "
   CHECK(process.succeeded());
 }
 
+TEST_CASE("log process cannot write for a while", "[.log-process]") {
+  const UniqueFd out(dup(STDERR_FILENO));
+  const UniqueFd full(open("/dev/full", O_WRONLY | O_CLOEXEC));
+  Log log(LogTarget::kTerminal, Priority::kInfo);
+  const auto written = [&log] {
+    while (!log.idle()) std::this_thread::yield();
+  };
+  log.write({Priority::kInfo, "before", {}});
+  written();
+  dup2(full.get(), STDERR_FILENO);
+  for (int count = 0; count < 3; ++count) log.write({Priority::kInfo, "lost", {}});
+  written();
+  dup2(out.get(), STDERR_FILENO);
+  log.write({Priority::kInfo, "after", {}});
+}
+
+TEST_CASE("lines that cannot be written are counted, and told before the first that can", "[log][thread]") {
+  LogProcess process("log process cannot write for a while");
+  CHECK(lines_of(process.read_all()) ==
+        std::vector<std::string>{"info    before",
+                                 "warning the log could not be written: 3 lines are lost: No space left on device",
+                                 "info    after"});
+  CHECK(process.succeeded());
+}
+
 TEST_CASE("log process is written by several threads", "[.log-process]") {
   Log log(LogTarget::kTerminal, Priority::kInfo);
   std::vector<std::thread> threads;

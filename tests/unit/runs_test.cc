@@ -351,6 +351,15 @@ TEST_CASE("a Python job that reports nothing has failed, even with exit code 0",
   const FinishedRun silent = bench.finish(bench.start(plan), {0, 0}, 1s);
   CHECK(silent.outcome == Outcome::kFailed);
   CHECK(silent.cause == "it ended without a result: exit code 0");
+  const RunId garbled = bench.start(plan);
+  bench.runs.on_refused({garbled, "this line is not JSON"});
+  bench.runs.on_refused({garbled, "a second one"});
+  CHECK(bench.finish(garbled, {0, 0}, 1s).cause ==
+        "it ended without a result: exit code 0; what it wrote to its fd 3 was refused: this line is not JSON");
+  const RunId good = bench.start(plan);
+  bench.runs.on_refused({good, "this line is not JSON"});
+  bench.runs.on_reported({good, Outcome::kOk, "", ""});
+  CHECK(bench.finish(good, {0, 0}, 1s).outcome == Outcome::kOk);
 }
 
 TEST_CASE("what a plugin reports decides, and without a report its job is named", "[runs]") {

@@ -423,3 +423,16 @@ TEST_CASE("what a worker reports and how far it is go through the inbox", "[supe
   node.step();
   CHECK(node.take_lines() == Lines{"run_ended a 1 failed: no"});
 }
+
+TEST_CASE("what was refused goes through the inbox before the run's end", "[supervisor]") {
+  TaskConfig task = task_config("a");
+  task.job = PythonJob{"module:function"};
+  TestNode node(with_tasks({task}));
+  node.start();
+  node.forget();
+  node.post_end(1);
+  node.post(SayingRefused{{1}, "this line is not JSON"});
+  node.step();
+  CHECK(node.take_lines() == Lines{"run_ended a 1 failed: it ended without a result: exit code 0; what it wrote to its "
+                                   "fd 3 was refused: this line is not JSON"});
+}

@@ -128,7 +128,7 @@ time.sleep(1000)
   fixture.finish(other);
 }
 
-TEST_CASE("a process that hides its run is killed when no run is left", "[uv_worker_host]") {
+TEST_CASE("a process that hides its run is killed when every run is over that it may be of", "[uv_worker_host]") {
   WorkerHostFixture fixture;
   const RunId other = fixture.start({"sleep", "1000"});
   const RunId run = fixture.start(
@@ -136,10 +136,16 @@ TEST_CASE("a process that hides its run is killed when no run is left", "[uv_wor
   const pid_t hidden = fixture.told_pid(run);
   fixture.finish(run);
   CHECK(runs(hidden));
+  const RunId later = fixture.start({"sleep", "1000"});
+  fixture.run_to_end({"true"});
+  CHECK(runs(hidden));
   fixture.host->stop(other, StopSignal::kKill, "why");
   fixture.finish(other);
   fixture.run_until([&] { return gone(hidden); });
   CHECK(fixture.orphans_killed == 1);
+  CHECK(fixture.told[later].exited_count == 0);
+  fixture.host->stop(later, StopSignal::kKill, "why");
+  fixture.finish(later);
 }
 
 TEST_CASE("members of a group that are still dying are not counted as orphans", "[uv_worker_host]") {

@@ -257,6 +257,21 @@ TEST_CASE("a worker that does not read its answers gets no more of them", "[uv_w
   CHECK(std::stoul(told.text()) < 100 * answer.size());
 }
 
+TEST_CASE("a worker that floods its fd 3 is read at a bounded pace, and to its end", "[uv_worker_host]") {
+  WorkerHostFixture fixture;
+  const RunId run = fixture.start(python("import os\nfor _ in range(10): os.write(3, b'x\\n' * 500)\nprint('all')\n"));
+  fixture.run_until([&] { return !fixture.told[run].lines.empty(); });
+  fixture.finish(run);
+  CHECK(fixture.requests.size() == 5000);
+  const RunId long_line = fixture.start(python("import os, time\nfor _ in range(64): os.write(3, b'x' * 65536)\n"));
+  const std::uint64_t start_ns = uv_hrtime();
+  fixture.finish(long_line);
+  CHECK(fixture.requests.size() == 5001);
+  CHECK(fixture.requests.back().cut);
+  // 4 MiB at 1000 KiB in 100 ms; the last of it is read without a pause, once the worker has ended.
+  CHECK(uv_hrtime() - start_ns > 250'000'000);
+}
+
 TEST_CASE("two hundred runs leave no descriptor and no zombie", "[uv_worker_host]") {
   WorkerHostFixture fixture;
   fixture.run_to_end({"true"});
