@@ -53,7 +53,7 @@ class FeedLoop {
   static constexpr int kQuietShare = 120;
   static constexpr int kQuietTurnsAveraged = 16;
   // After a turn that found entries the next look comes after this part of feed.poll.
-  static constexpr int kPollsWhileEntriesCome = 4;
+  static constexpr int kPollsWhileEntriesCome = 10;
   // Where one entry was, the next is not far: for this time the looks come after that part of feed.poll.
   static constexpr std::chrono::milliseconds kWakefulFor{1000};
   static constexpr int kPollsWhileWakeful = 2;

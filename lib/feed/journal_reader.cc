@@ -332,8 +332,10 @@ Result<bool> JournalReader::append_entry(OutBuffer& out) {
   return renderer_.append(journal_.get(), position_.cursor, out);
 }
 
-// In place and not by going back: it is a moment, unless journald is stopped in it.
+// In place and not by going back: it is a moment, unless journald is stopped in it. What is found by single terms has
+// entries after it, so journald was done with it before.
 Status JournalReader::await_fields() {
+  if (narrowed_) return {};
   const std::uint64_t written = Cursor::monotonic_usec_of(position_.cursor);
   if (!is_fresh(written)) return {};
   const auto cursor = Cursor::parse(position_.cursor);

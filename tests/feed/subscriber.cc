@@ -3,10 +3,11 @@
 // Prints "listening", and once it has seen COUNT different entries "FIRST_NS LAST_NS MESSAGES": when the first and the
 // last message came, by CLOCK_MONOTONIC, and how many came in all, so that repeated ones show. An entry is told by the
 // number that its field NUMBER holds; without one, or with one from COUNT on, it is passed by. With --latency FILE each
-// message is also a line of FILE, "NUMBER NS": the time from that in its field SENT_NS to its arrival. A connection
-// that ends makes it end with 1.
+// message is also a line of FILE, "NUMBER NS NS": the time from that in its field SENT_NS to its arrival, and to when
+// journald took it in hand. A connection that ends makes it end with 1.
 //
 // usage: feed_subscriber --socket PATH --channel NAME --count COUNT [--latency FILE]
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdint>
@@ -26,6 +27,7 @@
 namespace {
 
 constexpr std::uint64_t kNsPerS = 1'000'000'000;
+constexpr std::uint64_t kNsPerUsec = 1000;
 constexpr std::size_t kReadBytes = std::size_t{256} * 1024;
 
 [[noreturn]] void fail(const std::string& what) {
@@ -162,8 +164,12 @@ class Watch {
     if (file_ == nullptr) return;
     const auto sent_ns = member(json, "\"SENT_NS\":");
     if (!sent_ns) fail("no SENT_NS in " + std::string(json.substr(0, 500)));
-    std::fprintf(file_, "%llu %llu\n", static_cast<unsigned long long>(*number),
-                 static_cast<unsigned long long>(arrived_ns - *sent_ns));
+    const auto written_usec = member(json, "\"__MONOTONIC_TIMESTAMP\":");
+    if (!written_usec) fail("no __MONOTONIC_TIMESTAMP in " + std::string(json.substr(0, 500)));
+    const std::uint64_t written_ns = *written_usec * kNsPerUsec;
+    std::fprintf(file_, "%llu %llu %llu\n", static_cast<unsigned long long>(*number),
+                 static_cast<unsigned long long>(arrived_ns - *sent_ns),
+                 static_cast<unsigned long long>(std::max(written_ns, *sent_ns) - *sent_ns));
   }
 
   bool complete() const { return distinct_ == seen_.size(); }
