@@ -132,7 +132,8 @@ void WorkerChannel::count(RunId run, Speaker& speaker, const CounterNote& note) 
 void WorkerChannel::report(RunId run, Speaker& speaker, RunAnswer answer) {
   speaker.answered = true;
   callbacks_.post(RunReported{run, answer.outcome, std::move(answer.message), std::move(answer.error)});
-  if (answer.keep) callbacks_.offered(run, {answer.outcome == Outcome::kSkipped, speaker.began});
+  if (answer.keep)
+    callbacks_.offered(run, {answer.outcome == Outcome::kSkipped, speaker.began, speaker.refused_count > 0});
 }
 
 void WorkerChannel::refuse(RunId run, Speaker& speaker, const RpcRefusal& refusal) {

@@ -16,6 +16,7 @@ constexpr std::array<const char*, kWarmEndCount> kTexts{
     "its run was to be stopped",
     "its run has left a process behind",
     "it wrote something while it had no run",
+    "it wrote to its fd 3 what was refused",
     "it did not say that it began with its run",
     "its run has reached a limit",
     "it ended while it had no run",
@@ -36,6 +37,7 @@ bool is_planned(WarmEnd end) {
 std::optional<WarmEnd> why_not_kept(const WarmRules& rules, const WarmFacts& facts) {
   if (facts.stop_asked) return WarmEnd::kStopAsked;
   if (!facts.announced) return WarmEnd::kUnannounced;
+  if (facts.refused) return WarmEnd::kRefused;
   if (facts.process_count > 1) return WarmEnd::kLeftBehind;
   if (facts.spoke) return WarmEnd::kSpoke;
   if (facts.limit_reached) return WarmEnd::kLimit;

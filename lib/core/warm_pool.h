@@ -32,12 +32,13 @@ enum class WarmEnd : std::uint8_t {
   kStopAsked,    // its run was to be stopped, though it ended by itself
   kLeftBehind,   // its run has left a process behind
   kSpoke,        // it wrote something while it had no run
+  kRefused,      // it wrote to its fd 3 what had to be refused
   kUnannounced,  // it carried out a run without saying that it began
   kLimit,        // its run has reached a limit
   kDied,         // it ended by itself, or closed its fd 3
   kDidNotBegin,  // it was given a run and did not begin with it
 };
-inline constexpr std::size_t kWarmEndCount = 13;
+inline constexpr std::size_t kWarmEndCount = 14;
 
 // A few words for a line of the log, such as "it has been idle for its warm_idle_timeout".
 const char* text_of(WarmEnd end);
@@ -52,6 +53,7 @@ struct WarmFacts {
   bool announced = true;            // it said that it began with this run, or did not have to: its first one
   bool stop_asked = false;
   bool spoke = false;          // after its result
+  bool refused = false;        // something that it said
   bool limit_reached = false;  // any of core/limits.h
 };
 

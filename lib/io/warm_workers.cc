@@ -58,7 +58,8 @@ WarmFacts warm_facts(const WorkerChild& child, bool writes_on, const std::functi
           .process_count = usage.process_count,
           .announced = child.run_count == 1 || child.offer->announced,
           .stop_asked = child.stop_asked,
-          .spoke = writes_on || child.said_more || child.requests->in_line()};
+          .spoke = writes_on || child.said_more || child.requests->in_line(),
+          .refused = child.offer->refused};
 }
 
 std::string warm_end_line(const WarmEnded& ended) {

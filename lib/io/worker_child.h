@@ -22,6 +22,7 @@ namespace stargazer {
 struct KeepOffer {
   bool skipped = false;
   bool announced = false;  // it has said `started`
+  bool refused = false;    // something that it said was refused
 };
 
 struct WorkerChild {

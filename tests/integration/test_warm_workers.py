@@ -172,6 +172,14 @@ class Kept(WarmTest):
         self.assertEqual(len(set(self.values(daemon, PID))), 1)
         self.stop_and_find_nothing(daemon)
 
+    def test_one_that_breaks_the_protocol_is_not_kept(self):
+        script = COMMAND.replace("    say(id=run", "    os.write(3, b'half {\\n')\n    say(id=run")
+        command = json.dumps(["/usr/bin/python3", "-c", script])
+        daemon = self.daemon(f'[tasks.job]\ninterval = "100ms"\nwarm = true\ncommand = {command}\n')
+        daemon.wait_for("warning job: its warm worker .* it wrote to its fd 3 what was refused", count=2)
+        daemon.wait_for("job: ok after", count=2)
+        self.assertNotIn("run 2", daemon.log())
+
     def test_a_command_that_does_not_is_run_as_ever(self):
         command = json.dumps(["/bin/sh", "-c", "echo pid $$"])
         daemon = self.daemon(f"[tasks.job]\ninterval = \"100ms\"\nwarm = true\ncommand = {command}\n")

@@ -17,10 +17,6 @@ const TaskConfig& only_task(const Config& config) {
   return config.tasks.front();
 }
 
-ConfigOutcome read_two(const std::string& first, const std::string& second) {
-  return read_config({{"1.toml", first, ConfigFormat::kToml}, {"2.toml", second, ConfigFormat::kToml}});
-}
-
 }  // namespace
 
 TEST_CASE("nothing at all is the built-in configuration", "[config_reader]") {

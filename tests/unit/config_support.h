@@ -20,6 +20,10 @@ inline ConfigOutcome read_json(const std::string& text) {
   return read_config({{"a.json", text, ConfigFormat::kJson}});
 }
 
+inline ConfigOutcome read_two(const std::string& first, const std::string& second) {
+  return read_config({{"1.toml", first, ConfigFormat::kToml}, {"2.toml", second, ConfigFormat::kToml}});
+}
+
 inline std::string joined(const std::vector<std::string>& lines) {
   std::string all;
   for (const std::string& line : lines) all += line + "\n";

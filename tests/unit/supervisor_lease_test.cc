@@ -122,10 +122,11 @@ TEST_CASE("only the leader runs supervised workers and the leader's tasks", "[su
   CHECK(node.host.spawned.at(0).fuse == kNever);
 }
 
-TEST_CASE("a renewal moves the fuse of what runs in the lease's name, and nothing else does", "[supervisor]") {
+TEST_CASE("a grant moves the fuse of what is there in the lease's name, and nothing else does", "[supervisor]") {
   TestNode node(lease_config());
-  node.become_leader();
   CHECK(node.host.fuse == kNever);
+  node.become_leader();
+  CHECK(node.host.fuse == at(25s));
   node.run_until(10s);
   node.answer(Answer::kGranted);
   CHECK(node.host.fuse == at(35s));

@@ -185,8 +185,8 @@ TEST_CASE("one that has died without anybody having noticed is not given a run",
 
 TEST_CASE("a process that closes its fd 3 while it is idle is ended", "[warm_host]") {
   WarmFixture fixture;
-  const pid_t pid = WarmFixture::pid_of(fixture.run(
-      worker("say(id=run['id'], result=result); os.closerange(3, 100); time.sleep(1000)"")));
+  const pid_t pid = WarmFixture::pid_of(
+      fixture.run(worker("say(id=run['id'], result=result); os.closerange(3, 100); time.sleep(1000)")));
   fixture.wait_for_end(WarmEnd::kDied);
   fixture.wait_until_gone(pid);
 }
@@ -398,8 +398,8 @@ TEST_CASE("a run that cannot begin elsewhere has failed, and says why", "[warm_h
 TEST_CASE("a run that was to be stopped and ends well is not kept", "[warm_host]") {
   WarmFixture fixture;
   const std::string program = worker(
-      "signal.signal(signal.SIGTERM, lambda *_: None)\nprint('ready', flush=True)\n"
-      "signal.pause()");
+      "heard = []\nsignal.signal(signal.SIGTERM, lambda *_: heard.append(1))\nprint('ready', flush=True)\n"
+      "while not heard: time.sleep(0.01)");
   const RunId run = fixture.start(python(program));
   fixture.run_until([&] { return fixture.told[run].lines.size() == 2; });
   fixture.host->stop(run, StopSignal::kTerminate, "why");

@@ -46,7 +46,7 @@ TEST_CASE("a process is kept up to its last run and its most memory", "[warm_poo
   CHECK(why_not_kept(rules, {.run_count = 3}) == WarmEnd::kMaxRuns);
   CHECK(why_not_kept(rules, {.run_count = 4}) == WarmEnd::kMaxRuns);
   CHECK(why_not_kept(rules, {.memory_bytes = 1001}) == WarmEnd::kMaxMemory);
-  CHECK(why_not_kept({.runs_max = 1}, {}) == WarmEnd::kMaxRuns);
+  CHECK(why_not_kept({.group = "", .runs_max = 1}, {}) == WarmEnd::kMaxRuns);
 }
 
 TEST_CASE("without warm_max_memory a process may hold any amount", "[warm_pool]") {
@@ -58,9 +58,10 @@ TEST_CASE("whatever puts a process in doubt ends it, and is told as that", "[war
   CHECK(why_not_kept({}, {.stop_asked = true}) == WarmEnd::kStopAsked);
   CHECK(why_not_kept({}, {.process_count = 2}) == WarmEnd::kLeftBehind);
   CHECK(why_not_kept({}, {.spoke = true}) == WarmEnd::kSpoke);
+  CHECK(why_not_kept({}, {.refused = true}) == WarmEnd::kRefused);
   CHECK(why_not_kept({}, {.limit_reached = true}) == WarmEnd::kLimit);
   // What somebody should look into comes before what is planned.
-  CHECK(why_not_kept({.runs_max = 1}, {.process_count = 2}) == WarmEnd::kLeftBehind);
+  CHECK(why_not_kept({.group = "", .runs_max = 1}, {.process_count = 2}) == WarmEnd::kLeftBehind);
 }
 
 TEST_CASE("the next run gets the process of its key that became idle last, once", "[warm_pool]") {

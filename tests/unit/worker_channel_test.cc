@@ -193,6 +193,7 @@ TEST_CASE("a worker that could have another run is told of with how its run ende
   REQUIRE(bench.offers.size() == 1);
   CHECK_FALSE(bench.offers[0].skipped);
   CHECK_FALSE(bench.offers[0].announced);
+  CHECK_FALSE(bench.offers[0].refused);
   bench.channel.started(RunId{8}, "talker");
   bench.channel.take(RunId{8}, R"({"jsonrpc":"2.0","method":"started"})", false, 2);
   bench.channel.take(RunId{8}, R"({"jsonrpc":"2.0","id":2,"result":{"status":"skipped","keep":true}})", false, 2);
@@ -210,6 +211,14 @@ TEST_CASE("the result of an earlier run of the same process is none of this one"
   CHECK(bench.inputs.empty());
   CHECK(bench.messages() ==
         Messages{"talker: what it wrote to its fd 3 was refused: an answer to nothing that was asked: id 1"});
+}
+
+TEST_CASE("an offer says whether anything before it was refused", "[worker_channel]") {
+  Bench bench;
+  bench.channel.take(kRun, "{", false);
+  bench.answer(R"("result":{"keep":true})");
+  REQUIRE(bench.offers.size() == 1);
+  CHECK(bench.offers[0].refused);
 }
 
 TEST_CASE("neither a failure nor a result without it is an offer", "[worker_channel]") {
