@@ -121,7 +121,8 @@ TEST_CASE("what comes after the result changes nothing; a request is told so", "
   bench.answer(R"("result":null)");
   bench.say("log", R"({"message":"m"})");
   bench.channel.take(kRun, R"({"jsonrpc":"2.0","id":5,"method":"lease.verify"})", false);
-  CHECK(bench.inputs.size() == 1);
+  REQUIRE(bench.inputs.size() == 2);
+  CHECK(std::get<SayingRefused>(bench.inputs[1]).why == "a second result of run");
   CHECK(bench.requests.empty());
   REQUIRE(bench.answers.size() == 1);
   CHECK(bench.answers[0].find(R"("id":5,"error":{"code":-32600)") != std::string::npos);
@@ -208,7 +209,8 @@ TEST_CASE("the result of an earlier run of the same process is none of this one"
   Bench bench;
   bench.channel.take(kRun, R"({"jsonrpc":"2.0","id":1,"result":{"keep":true}})", false, 2);
   CHECK(bench.offers.empty());
-  CHECK(bench.inputs.empty());
+  REQUIRE(bench.inputs.size() == 1);
+  CHECK(std::holds_alternative<SayingRefused>(bench.inputs[0]));
   CHECK(bench.messages() ==
         Messages{"talker: what it wrote to its fd 3 was refused: an answer to nothing that was asked: id 1"});
 }
