@@ -10,9 +10,9 @@ HEALTHY = '[tasks.healthy]\ninterval = "200ms"\ncommand = ["/bin/true"]\n'
 
 
 class JobsThatMisbehave(harness.DaemonTest):
-    def run_beside_healthy(self, task, *patterns):
+    def run_beside_healthy(self, task, *patterns, scheduler=""):
         """Runs `task` beside a healthy one; every pattern must come, then more healthy runs, then a clean stop."""
-        daemon = self.daemon(HEALTHY + "[tasks.bad]\n" + task)
+        daemon = self.daemon(scheduler + HEALTHY + "[tasks.bad]\n" + task)
         place = 0
         for pattern in patterns:
             place = max(place, daemon.wait_for(pattern))
@@ -55,7 +55,10 @@ class JobsThatMisbehave(harness.DaemonTest):
         # 100 MB in lines of 16 kB, counted at the end by a last line.
         script = "head -c 100000000 /dev/zero | tr '\\\\0' x | fold -w 16000; echo; echo LAST"
         daemon = self.run_beside_healthy(
-            f'interval = "1h"\ncommand = ["/bin/sh", "-c", "{script}"]', r"bad \| LAST$", r"bad: ok after"
+            f'interval = "1h"\ncommand = ["/bin/sh", "-c", "{script}"]',
+            r"bad \| LAST$",
+            r"bad: ok after",
+            scheduler="output_lines_per_s_max = 0\n",
         )
         with daemon.changed:
             lines = [line for line in daemon.lines if line is not None and " bad | x" in line]
