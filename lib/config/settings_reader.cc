@@ -52,7 +52,7 @@ std::size_t bytes_of(const Settings& settings) {
 }
 
 std::string store(const Entry& entry, Settings& settings) {
-  if (const std::string problem = name_problem(entry.key); !problem.empty()) return problem;
+  if (std::string problem = name_problem(entry.key); !problem.empty()) return problem;
   const auto value = json_of(entry.value);
   if (!value) return value.error().message();
   settings[entry.key] = value->dump(-1, ' ', false, Json::error_handler_t::replace);

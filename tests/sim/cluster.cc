@@ -78,6 +78,8 @@ std::uint64_t Cluster::lease_requests() const {
 
 void Cluster::boot(Node& node) {
   if (node.up() || ending_) return;
+  // Whoever would start it stands still as well, and so do those that the one before left behind.
+  if (node.stands_still()) return node.after(kDownMin, [this, &node] { boot(node); });
   node.boot(world_.random.up_to(options_.boot_spread / 2));
   for (const Dependency dependency : kAnnounced) {
     if (!configured(options_.config, dependency)) continue;

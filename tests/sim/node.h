@@ -46,7 +46,11 @@ class Node {
   // Hands an input to the supervisor, whose loop comes round for it. Ignored while the node is down.
   void post(const Input& input);
 
+  // Does it after so long a time of the machine, which passes only while the machine goes on.
+  void after(Duration delay, std::function<void()> action) { clock_.after(delay, std::move(action)); }
+
   bool up() const { return supervisor_ != nullptr; }
+  bool stands_still() const { return clock_.paused(); }
   bool stopping() const { return stopping_; }
   bool leader() const { return up() && supervisor_->leader(); }
   std::uint64_t steps() const { return steps_; }
