@@ -31,8 +31,8 @@
 // The process. fd 3 belongs to the host. SIGTERM asks the job to stop (see stop_requested) and interrupts system calls;
 // SIGPIPE is ignored. stdin is empty; what is written to stdout and stderr becomes lines of the journal. When `run` has
 // returned, stdout is flushed and the process ends at once: threads that are left end with it, and neither atexit nor
-// destructors of static objects run. One that is kept for a further run must be silent until then: threads that are left
-// may not print, and a child process that is left has it ended.
+// destructors of static objects run. One that is kept for a further run must be silent until then: threads that are
+// left may not print, and a child process that is left has it ended.
 #ifndef STARGAZER_PLUGIN_H
 #define STARGAZER_PLUGIN_H
 
