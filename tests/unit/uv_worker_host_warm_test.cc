@@ -238,7 +238,10 @@ TEST_CASE("one that leaves a process behind is not kept, and nothing of it is le
 
 TEST_CASE("one that has detached a process is not kept either", "[warm_host]") {
   WarmFixture fixture;
-  const Told& told = fixture.run(worker("subprocess.run(['setsid', '-f', 'sleep', '1000'], stdout=2)"));
+  // Once its line has come it is in a session of its own.
+  const Told& told =
+      fixture.run(worker("detached = ['setsid', '-f', 'sh', '-c', 'echo; exec sleep 1000 > /dev/null']\n"
+                         "subprocess.Popen(detached, stdout=subprocess.PIPE).stdout.readline()\ntime.sleep(0.1)"));
   CHECK(fixture.ends() == Ends{WarmEnd::kLeftBehind});
   fixture.wait_until_gone(WarmFixture::pid_of(told));
   fixture.run_until([&] { return fixture.orphans_killed == 1; });

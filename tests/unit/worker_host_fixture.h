@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -155,8 +156,21 @@ class WorkerHostFixture {
 
   Status try_start(RunId run, const Job& job) {
     const std::string id_text = run_id_text(run);
-    return host->spawn(
-        {run, id_text, task, &job, &environment, &working_directory, epoch, fuse, {}, {}, 1, &limits, nullptr, warm});
+    const Job& kept_job = jobs_.emplace_back(job);
+    return host->spawn({run,
+                        id_text,
+                        task,
+                        &kept_job,
+                        &environment,
+                        &working_directory,
+                        epoch,
+                        fuse,
+                        {},
+                        {},
+                        1,
+                        &limits,
+                        nullptr,
+                        warm});
   }
 
   // REQUIRE: it starts.
@@ -247,6 +261,7 @@ class WorkerHostFixture {
   }
 
   uv_loop_t loop_{};
+  std::list<Job> jobs_;  // as long as the host may look at them
   std::uint64_t last_run_ = 0;
 };
 
