@@ -134,6 +134,8 @@ TEST_CASE("what is refused is said once, and the end of the run says how often",
   bench.channel.take(kRun, "{", false);
   bench.channel.take(kRun, R"({"jsonrpc":"2.0","id":2,"method":"lease.take"})", false);
   CHECK(bench.answers.size() == 3);
+  REQUIRE(bench.inputs.size() == 1);
+  CHECK(std::get<SayingRefused>(bench.inputs[0]).why == "this line is too long");
   CHECK(bench.messages() == Messages{"talker: what it wrote to its fd 3 was refused: this line is too long"});
   bench.records.clear();
   bench.channel.ended(kRun);
@@ -208,7 +210,8 @@ TEST_CASE("the result of an earlier run of the same process is none of this one"
   Bench bench;
   bench.channel.take(kRun, R"({"jsonrpc":"2.0","id":1,"result":{"keep":true}})", false, 2);
   CHECK(bench.offers.empty());
-  CHECK(bench.inputs.empty());
+  REQUIRE(bench.inputs.size() == 1);
+  CHECK(std::get<SayingRefused>(bench.inputs[0]).why == "an answer to nothing that was asked: id 1");
   CHECK(bench.messages() ==
         Messages{"talker: what it wrote to its fd 3 was refused: an answer to nothing that was asked: id 1"});
 }
