@@ -139,7 +139,7 @@ void WorkerChannel::report(RunId run, Speaker& speaker, RunAnswer answer) {
 void WorkerChannel::refuse(RunId run, Speaker& speaker, const RpcRefusal& refusal) {
   if (!refusal.answer.empty()) callbacks_.answer(run, refusal.answer);
   if (speaker.refused_count++ > 0) return;
-  callbacks_.post(SayingRefused{run, refusal.why});
+  if (!speaker.answered) callbacks_.post(SayingRefused{run, refusal.why});
   say(run, speaker, Priority::kWarning, "what it wrote to its fd 3 was refused: " + refusal.why);
 }
 
