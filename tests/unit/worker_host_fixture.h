@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -176,8 +175,7 @@ class WorkerHostFixture {
   // REQUIRE: it starts.
   RunId start(const std::vector<std::string>& argv) {
     const RunId run{++last_run_};
-    // As long as the host lives, which may start it again.
-    const Status started = try_start(run, jobs.emplace_back(CommandJob{argv}));
+    const Status started = try_start(run, CommandJob{argv});
     INFO((started.ok() ? "" : started.error().message()));
     REQUIRE(started.ok());
     return run;
@@ -224,7 +222,6 @@ class WorkerHostFixture {
 
   static std::string run_id_text(RunId run) { return "test-" + std::to_string(run.number); }
 
-  std::deque<Job> jobs;
   std::unique_ptr<UvWorkerHost> host;
   std::map<RunId, Told> told;
   std::function<void(const OutputLine&)> on_line;
