@@ -47,7 +47,7 @@ Result<std::string> find_plugin(const std::string& library, const std::vector<st
   if (library.find('/') != std::string::npos) {
     places.push_back(library);
   } else {
-    for (const std::string& folder : folders) places.push_back(folder + "/" + library + ".so");
+    for (const std::string& folder : folders) places.emplace_back(folder).append("/").append(library).append(".so");
   }
   return first_of("the plugin \"" + library + "\"", places, R_OK);
 }

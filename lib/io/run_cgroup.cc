@@ -93,7 +93,7 @@ void end_stale_run_cgroups(const std::string& directory) {
   for (const std::string& name : folders_in(directory)) {
     const pid_t owner = owner_of(name);
     if (owner <= 0 || ::kill(owner, 0) == 0 || errno != ESRCH) continue;
-    const RunCgroup stale(directory + "/" + name);
+    const RunCgroup stale(std::string(directory).append("/").append(name));
     // Killed or not, only an empty one can be removed.
     if (stale.kill().ok()) stale.remove();
   }
