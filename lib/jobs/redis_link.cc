@@ -114,6 +114,7 @@ Status RedisLink::open_address(const addrinfo& address, Clock::time_point deadli
 
 Status RedisLink::log_in(const std::vector<LoginStep>& steps) {
   std::vector<RedisCommand> commands;
+  commands.reserve(steps.size());
   for (const LoginStep& step : steps) commands.push_back(step.args);
   auto replies = exchange(commands, options_.connect_timeout);
   if (!replies) return replies.error().in("login");
@@ -142,6 +143,7 @@ Result<RedisValue> RedisLink::ask_sentinel(const RedisTarget& target, const Host
   RedisLink link(target, options_);
   if (Status opened = link.open_tcp(sentinel); !opened) return opened.error();
   std::vector<RedisCommand> commands;
+  commands.reserve(steps.size());
   for (const LoginStep& step : sentinel_steps(target, with_credentials)) commands.push_back(step.args);
   auto replies = link.exchange(commands, options_.connect_timeout);
   if (!replies) return replies.error();
