@@ -45,7 +45,7 @@ bool has_limits(const Config& config) {
 LimitSetup set_up_limits_of(const Config& config, const KeeperSetup& keeper,
                             const std::function<void(Priority, std::string)>& say) {
   if (!has_limits(config)) return {};
-  const LimitSetup setup = set_up_limits(keeper);
+  LimitSetup setup = set_up_limits(keeper);
   if (setup.helper.empty()) {
     say(Priority::kWarning, "runs with limits cannot be started: " + setup.helper_obstacle);
     return setup;
