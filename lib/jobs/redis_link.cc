@@ -143,7 +143,6 @@ Result<RedisValue> RedisLink::ask_sentinel(const RedisTarget& target, const Host
   RedisLink link(target, options_);
   if (Status opened = link.open_tcp(sentinel); !opened) return opened.error();
   std::vector<RedisCommand> commands;
-  commands.reserve(steps.size());
   for (const LoginStep& step : sentinel_steps(target, with_credentials)) commands.push_back(step.args);
   auto replies = link.exchange(commands, options_.connect_timeout);
   if (!replies) return replies.error();
