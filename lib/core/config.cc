@@ -66,8 +66,10 @@ void check_tasks(const Config& config, std::vector<ConfigProblem>& problems) {
 bool same_program(const Job& one, const Job& other) {
   if (one.index() != other.index()) return false;
   if (const auto* command = std::get_if<CommandJob>(&one)) return *command == std::get<CommandJob>(other);
-  const auto* plugin = std::get_if<PluginJob>(&one);
-  return plugin == nullptr || plugin->library == std::get<PluginJob>(other).library;
+  if (!std::holds_alternative<PluginJob>(one)) return true;
+  const auto& [library, job] = std::get<PluginJob>(one);
+  const auto& [other_library, other_job] = std::get<PluginJob>(other);
+  return library == other_library;
 }
 
 // The first thing in which two tasks of a group differ and may not; "" = nothing.

@@ -390,10 +390,10 @@ class Output(WarmTest):
 class Plugins(WarmTest):
     def setUp(self):
         super().setUp()
-        self.library = compile_plugin(HERE / "plugin_warm.c", self.folder / "warm.so")
+        self.plugin = compile_plugin(HERE / "plugin_warm.c", self.folder / "warm.so")
 
     def start_plugin(self, keys="", more="", interval="100ms"):
-        text = f'[tasks.job]\ninterval = "{interval}"\nwarm = true\nplugin = "{self.library}"\njob = "count"\n{keys}\n'
+        text = f'[tasks.job]\ninterval = "{interval}"\nwarm = true\nplugin = "{self.plugin}"\njob = "count"\n{keys}\n'
         return self.daemon(text + more)
 
     def test_one_process_has_all_runs_and_the_library_is_loaded_once(self):
@@ -414,14 +414,14 @@ class Plugins(WarmTest):
     def start_plugin_task(self, name, job):
         return (
             f'[tasks.{name}]\ninterval = "100ms"\nwarm = true\nwarm_group = "g"\npool = "one"\n'
-            f'plugin = "{self.library}"\njob = "{job}"\n'
+            f'plugin = "{self.plugin}"\njob = "{job}"\n'
         )
 
     def test_a_library_that_was_replaced_is_loaded_anew(self):
         daemon = self.start_plugin()
         place = daemon.wait_for(r"job \| count 3 ")
         new = compile_plugin(HERE / "plugin_warm.c", self.folder / "new.so")
-        os.rename(new, self.library)
+        os.rename(new, self.plugin)
         daemon.wait_for(r"job \| count 1 ", start=place)
         self.assert_no_failure(daemon)
 
