@@ -74,10 +74,10 @@ void PositionKeeper::run() {
     wake_.wait(lock, [this] { return wanted_ || ending_; });
     if (!wanted_) return;
     const SavedCursor position = *std::exchange(wanted_, std::nullopt);
+    const bool last = ending_;  // as of now: what is stored while this one is being written has its own turn
     lock.unlock();
     Status status = CursorFile::save(path_, source_, position);
     lock.lock();
-    const bool last = ending_;
     if (!status && !wanted_) wanted_ = position;
     result_ = std::move(status);
     if (last) return;
