@@ -388,11 +388,11 @@ class Alone(PluginTest):
 class Example(harness.DaemonTest):
     def test_the_example_of_the_document(self):
         document = (harness.ROOT / "docs/workers.md").read_text()
-        source = self.folder / "sweeper.c"
-        source.write_text(re.search(r"```c\n(.*?)```", document, re.DOTALL)[1])
-        command = re.search(r"^(cc .*sweeper\.c)", document, re.MULTILINE)[1]
+        source = self.folder / "sweeper.cc"
+        source.write_text(re.search(r"```cpp\n(.*?)```", document, re.DOTALL)[1])
+        command = re.search(r"^(c\+\+ .*sweeper\.cc)", document, re.MULTILINE)[1]
         subprocess.run(
-            command.replace("cc ", f"cc -Wall -Wextra -Werror -I {harness.ROOT}/include ", 1),
+            command.replace("c++ ", f"c++ -Wall -Wextra -Werror -I {harness.ROOT}/include ", 1),
             cwd=self.folder, shell=True, check=True,
         )
         section = re.search(r"```toml\n(\[tasks\.sweep\]\n.*?)```", document, re.DOTALL)[1]
