@@ -4,11 +4,11 @@
 #include <array>
 #include <cerrno>
 #include <poll.h>
-#include <system_error>
 
 #include "feed/gap_record.h"
 #include "feed/sigbus.h"
 #include "feed/thread_cpu_time.h"
+#include "io/system_error.h"
 
 namespace stargazer {
 namespace {
@@ -352,7 +352,7 @@ Status FeedLoop::wait() {
   // poll passes by descriptors of -1. A journal that fails to process() stays readable: it waits for its pause.
   if (reader_.fd() != -1 && !reading_failed_) fds[2].events = reader_.events();
   const int ready = poll(fds.data(), fds.size(), timeout ? static_cast<int>(timeout->count()) : -1);
-  if (ready == -1 && errno != EINTR) return Error("poll: " + std::generic_category().message(errno));
+  if (ready == -1 && errno != EINTR) return system_error("poll", errno);
   readable_ = ready > 0 && fds[1].revents != 0;
   if (!reader_.is_open()) return {};
   const bool changed = fds[2].revents != 0 || reader_.fd() == -1;

@@ -9,21 +9,18 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <system_error>
 #include <unistd.h>
 #include <utility>
 
 #include <hiredis/hiredis.h>
+
+#include "io/system_error.h"
 
 namespace stargazer {
 namespace {
 
 // What is shown of a server's error reply.
 constexpr std::size_t kShownBytesMax = 200;
-
-Error system_error(std::string_view what, int error) {
-  return Error(std::generic_category().message(error)).in(what);
-}
 
 bool is_transient(int error) {
   return error == EAGAIN || error == EWOULDBLOCK || error == EINTR;

@@ -3,8 +3,9 @@
 #include <cerrno>
 #include <cstdint>
 #include <sys/eventfd.h>
-#include <system_error>
 #include <unistd.h>
+
+#include "io/system_error.h"
 
 namespace stargazer {
 
@@ -16,7 +17,7 @@ StopEvent::~StopEvent() {
 
 Status StopEvent::status() const {
   if (fd_ != -1) return {};
-  return Error("eventfd: " + std::generic_category().message(error_));
+  return system_error("eventfd", error_);
 }
 
 void StopEvent::request() {

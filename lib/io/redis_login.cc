@@ -32,10 +32,6 @@ constexpr std::array kExplanations{
     Explanation{"ERR DB index is out of range", "the server has no database of that number"},
 };
 
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
 void add_credentials(const RedisTarget& target, std::vector<LoginStep>& steps) {
   if (!target.username.empty()) {
     steps.push_back({{"AUTH", target.username, target.password}});
@@ -85,10 +81,10 @@ std::string login_problem(const LoginStep& step, const Result<RedisValue>& reply
 std::string explain_login_error(const LoginStep& step, std::string_view reply) {
   const std::string& command = step.args.front();
   // A user who may not PING is logged in all the same; one who may not ask for the ROLE is told by the first READONLY.
-  if ((command == "PING" || command == "ROLE") && starts_with(reply, "NOPERM")) return "";
+  if ((command == "PING" || command == "ROLE") && reply.starts_with("NOPERM")) return "";
   const std::string context = "login: " + command + ": ";
   const auto* known = std::find_if(kExplanations.begin(), kExplanations.end(),
-                                   [&](const Explanation& each) { return starts_with(reply, each.prefix); });
+                                   [&](const Explanation& each) { return reply.starts_with(each.prefix); });
   if (known != kExplanations.end()) return context + std::string(known->cause);
   if (command == "AUTH") return context + "the server refuses it for a reason that could quote the password";
   return context + printable(reply, kReplyBytesMax);

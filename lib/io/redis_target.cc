@@ -24,10 +24,6 @@ Error bad(std::string_view problem) {
   return Error(std::string(problem) + "; " + std::string(kForms));
 }
 
-bool starts_with(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
 // A whole number of digits only, at most `max`.
 std::optional<int> number(std::string_view text, int max) {
   int value = 0;
@@ -120,7 +116,7 @@ Result<RedisTarget> parse_unix(std::string_view text) {
   if (question == std::string_view::npos) return target;
   const std::string_view query = text.substr(question + 1);
   constexpr std::string_view kDatabaseKey = "db=";
-  if (!starts_with(query, kDatabaseKey)) return bad("the URL's query is not db=N");
+  if (!query.starts_with(kDatabaseKey)) return bad("the URL's query is not db=N");
   if (Status status = read_database(query.substr(kDatabaseKey.size()), &target); !status) return status.error();
   return target;
 }
@@ -189,9 +185,9 @@ Result<RedisTarget> parse_redis_url(std::string_view url) {
   constexpr std::string_view kTls = "rediss://";
   constexpr std::string_view kUnix = "unix://";
   if (url.size() > kUrlBytesMax) return bad("the URL is longer than 4 KiB");
-  if (starts_with(url, kTcp)) return parse_tcp(url.substr(kTcp.size()));
-  if (starts_with(url, kUnix)) return parse_unix(url.substr(kUnix.size()));
-  if (starts_with(url, kTls)) {
+  if (url.starts_with(kTcp)) return parse_tcp(url.substr(kTcp.size()));
+  if (url.starts_with(kUnix)) return parse_unix(url.substr(kUnix.size()));
+  if (url.starts_with(kTls)) {
     return Error(
         "rediss:// (TLS) is not supported; use redis:// or unix:// through a local TLS tunnel such as stunnel");
   }
