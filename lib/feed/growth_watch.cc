@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <fcntl.h>
 #include <limits>
+#include <optional>
 #include <unistd.h>
 #include <utility>
 
@@ -16,6 +17,18 @@ constexpr off_t kCountsOffset = 152;
 // Of the header: the sequence; and from there on, the number that its last entry got as soon as it was begun.
 constexpr off_t kSeqnumIdOffset = 72;
 constexpr std::size_t kTailSeqnumAfterId = 160 - kSeqnumIdOffset;
+
+struct Counts {
+  std::uint64_t entries = 0;
+  std::uint64_t tail_seqnum = 0;
+};
+
+// The two numbers; nothing when they cannot be read.
+std::optional<Counts> counts_of(int fd) {
+  std::array<std::uint64_t, 2> numbers{};
+  if (pread(fd, numbers.data(), sizeof numbers, kCountsOffset) != ssize_t{sizeof numbers}) return std::nullopt;
+  return Counts{le64toh(numbers[0]), le64toh(numbers[1])};
+}
 
 // Also one that cannot be read: a new file has no header yet.
 std::vector<JournalFile> written_to(std::vector<JournalFile> files) {
@@ -29,11 +42,13 @@ void GrowthWatch::watch(const std::vector<JournalFile>& files) {
   const std::vector<JournalFile> wanted = written_to(files);
   if (known_ && is_watched(wanted)) return;
   files_.clear();
+  last_seqnum_ = 0;
   again_ = true;
   known_ = !wanted.empty() && wanted.size() <= kFilesMax;
   if (!known_) return;
   for (const JournalFile& file : wanted) {
-    files_.push_back({file.path, file.inode, UniqueFd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)), {}});
+    files_.push_back(
+        {file.path, file.inode, UniqueFd(open(file.path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)), {}, 0});
   }
 }
 
@@ -49,6 +64,32 @@ bool GrowthWatch::changed(File& file) {
   const ssize_t count = pread(file.fd.get(), counts.data(), counts.size(), kCountsOffset);
   if (count != static_cast<ssize_t>(counts.size())) return true;
   return std::exchange(file.counts, counts) != counts;
+}
+
+void GrowthWatch::seeks() {
+  if (!watches_several()) return;
+  File* last = nullptr;
+  last_seqnum_ = 0;
+  for (File& file : files_) {
+    const auto counts = counts_of(file.fd.get());
+    file.settled_entries = counts ? counts->entries : 0;
+    if (!counts || counts->tail_seqnum < last_seqnum_) continue;
+    last_seqnum_ = counts->tail_seqnum;
+    last = &file;
+  }
+  // Of all entries only the last one that was begun may not be finished.
+  if (last != nullptr && last->settled_entries > 0) --last->settled_entries;
+}
+
+bool GrowthWatch::may_have_passed_by(std::uint64_t seqnum) const {
+  // What was older than that one had been finished when the seek was made.
+  if (!watches_several() || seqnum <= last_seqnum_) return false;
+  // What only one file has got since is all behind what the others had.
+  const auto grown = std::count_if(files_.begin(), files_.end(), [](const File& file) {
+    const auto counts = counts_of(file.fd.get());
+    return !counts || counts->entries != file.settled_entries;
+  });
+  return grown > 1;
 }
 
 std::uint64_t GrowthWatch::finished_through(const JournalId& seqnum_id) const {

@@ -3,6 +3,12 @@
 //
 // An entry is counted in the header a moment before it can be found by its fields. So a change is told twice: when it
 // is seen, and the time after.
+//
+// journald writes to several files in turn, one for the system and one for each user, each entry with a higher number.
+// libsystemd looks into one file after the other, and not again into one at whose end it was as long as that counts as
+// many entries: while we look, an entry can come to the first file, and a newer one to the second, of which only the
+// newer is found, and the older one is passed by for good (seen with 252). It looks afresh after a seek, so whoever
+// reads says when it seeks, and asks of what it finds after that whether it has to seek once more.
 #pragma once
 
 #include <array>
@@ -32,18 +38,30 @@ class GrowthWatch {
   // it any more. 0 when that is not known. Asks the files, as they are now.
   std::uint64_t finished_through(const JournalId& seqnum_id) const;
 
+  // More than one file is written to.
+  bool watches_several() const { return files_.size() > 1; }
+
+  // A seek is about to be made: what the files count now, it will find.
+  void seeks();
+
+  // Whether an older entry may have been passed by on the way from the last seek to that with the number `seqnum`.
+  // After another seek it has not. Files of different writers, whose numbers do not compare, are not told apart.
+  bool may_have_passed_by(std::uint64_t seqnum) const;
+
  private:
   struct File {
     std::string path;
     ino_t inode = 0;
     UniqueFd fd;
     std::array<char, 16> counts{};
+    std::uint64_t settled_entries = 0;  // so many were finished at the last seek
   };
 
   bool is_watched(const std::vector<JournalFile>& files) const;
   static bool changed(File& file);
 
   std::vector<File> files_;
+  std::uint64_t last_seqnum_ = 0;  // of an entry that had been begun at the last seek
   bool known_ = false;
   bool again_ = true;
 };

@@ -117,6 +117,7 @@ bool JournalReader::is_outdated() {
 
 Status JournalReader::seek(const Position& position) {
   const Position wanted = position;
+  growth_.seeks();
   if (wanted.cursor.empty()) {
     position_ = {};
     return to_status("seek", sd_journal_seek_head(journal_.get()));
@@ -191,7 +192,15 @@ Result<bool> JournalReader::step_by_matches() {
   // Texts change places, so that going to an entry allocates nothing.
   position_.before.swap(position_.cursor);
   position_.cursor.swap(next_cursor_);
-  return true;
+  return growth_.watches_several() ? step_to_what_was_passed_by() : true;
+}
+
+// Goes to an older entry than the one that was found, if there is one now.
+Result<bool> JournalReader::step_to_what_was_passed_by() {
+  const auto found = Cursor::parse(position_.cursor);
+  if (!found || position_.before.empty() || !growth_.may_have_passed_by(found->seqnum)) return true;
+  if (auto status = seek({position_.before, false}); !status) return status.error();
+  return step_by_matches();
 }
 
 Result<bool> JournalReader::next() {
@@ -256,6 +265,8 @@ bool JournalReader::look_for_end() {
     look_at_ = Clock::now() + kLookShare * (thread_cpu_time() - used_before);
     grown_ = false;
     noting_end_ = true;
+    // The end of one file is to be noted only if nothing older has been passed by in another.
+    if (growth_.watches_several() && !widen_at_) widen_at_ = position_;
   }
   // After the list was made, so that libsystemd knows every file in it; should it have changed, it is given up. And
   // always, since only as long as no file goes away is it known that all up to the position was read.

@@ -190,6 +190,7 @@ class JournalReader {
   Status read_cursor(std::string& text);
   Result<bool> step();
   Result<bool> step_by_matches();
+  Result<bool> step_to_what_was_passed_by();
   bool is_time_to_narrow() const;
   Status narrow();
   Result<std::optional<SequenceRange>> range_of_single_terms();

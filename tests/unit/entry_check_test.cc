@@ -147,3 +147,22 @@ TEST_CASE("an entry that was counted before it could be found comes with the nex
   REQUIRE(reader.process().ok());
   CHECK(read_entry(reader)["MESSAGE"] == "a comet");
 }
+
+TEST_CASE("an entry is not passed by for a newer one in another file", "[entry_check]") {
+  REQUIRE(can_make_journals());
+  const HalfLinked journal({kSeen, kNext}, "_SYSTEMD_UNIT=stargazer.service", 1);
+  const auto other_file = std::filesystem::path(journal.directory()) / "b.journal";
+  const JournalEntry of_another = {{"_SYSTEMD_UNIT", "another.service"}, {"MESSAGE", "a cloud"}};
+  JournalMaker(other_file, 1'699'999'999'000'000).append({of_another});
+  JournalReader reader = open_reader(journal.directory());
+  CHECK(read_entry(reader)["MESSAGE"] == "a galaxy");
+  const auto end = reader.next();
+  REQUIRE((end && !*end));
+  journal.link(2);
+  const JournalEntry newer = {{"_SYSTEMD_UNIT", kUnit}, {"MESSAGE", "a moon"}};
+  JournalMaker(other_file, 1'700'000'001'000'000).append({of_another, of_another, newer});
+  CHECK(read_entry(reader)["MESSAGE"] == "a comet");
+  CHECK(read_entry(reader)["MESSAGE"] == "a moon");
+  const auto end_again = reader.next();
+  CHECK((end_again && !*end_again));
+}

@@ -1,6 +1,7 @@
 // The files of a real journald, asked whether anything was written to them.
 #include "feed/growth_watch.h"
 
+#include "support/journal_maker.h"
 #include "support/journald.h"
 #include "support/temporary_directory.h"
 #include "unit/catch.h"
@@ -57,4 +58,29 @@ TEST_CASE("what cannot be known counts as growth", "[growth_watch]") {
   for (int i = 0; i < 4; ++i) CHECK(watch.grown());
   watch.watch({});
   for (int i = 0; i < 4; ++i) CHECK(watch.grown());
+}
+
+TEST_CASE("what comes to two files since a seek may be passed by", "[growth_watch]") {
+  REQUIRE(can_make_journals());
+  const TemporaryDirectory directory;
+  const JournalEntry entry = {{"_SYSTEMD_UNIT", kUnit}, {"MESSAGE", "a galaxy"}};
+  JournalMaker system(directory.path() / "system.journal");
+  JournalMaker user(directory.path() / "user-1000.journal");
+  GrowthWatch watch;
+  system.append({entry, entry, entry});
+  watch.watch(list_journal_files(journal_places(directory.path().string(), ""), {}));
+  CHECK_FALSE(watch.may_have_passed_by(9));
+  user.append({entry, entry});
+  watch.watch(list_journal_files(journal_places(directory.path().string(), ""), {}));
+  watch.seeks();
+  // Entry 3, the last one, may not have been finished. So one more in the other file is enough.
+  CHECK_FALSE(watch.may_have_passed_by(9));
+  system.append({entry});
+  CHECK_FALSE(watch.may_have_passed_by(9));
+  user.append({entry});
+  CHECK(watch.may_have_passed_by(9));
+  CHECK(watch.may_have_passed_by(4));
+  CHECK_FALSE(watch.may_have_passed_by(3));
+  watch.seeks();
+  CHECK_FALSE(watch.may_have_passed_by(9));
 }
