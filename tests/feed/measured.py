@@ -16,7 +16,7 @@ PATIENCE_S = 900
 
 def build_tools(build):
     """The programs of tests/feed that are written in C++; the daemon as well."""
-    tools = ["feed_tools", "stargazer-scheduler", "stargazer-keeper"]
+    tools = ["feed_tools", "stargazer-scheduler"]
     done = subprocess.run(["cmake", "--build", build, "--target", *tools], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise parts.Unavailable(f"the build of {build} failed:\n{done.stdout[-3000:]}{done.stderr[-1000:]}")
