@@ -199,7 +199,10 @@ Result<bool> JournalReader::step_by_matches() {
 Result<bool> JournalReader::step_to_what_was_passed_by() {
   const auto found = Cursor::parse(position_.cursor);
   if (!found || position_.before.empty() || !growth_.may_have_passed_by(found->seqnum)) return true;
-  if (auto status = seek({position_.before, false}); !status) return status.error();
+  // Should the seek fail, it is made again before anything else: what was found has not been returned.
+  widen_at_ = position_ = {position_.before, false};
+  if (auto status = seek(*widen_at_); !status) return status.error();
+  widen_at_.reset();
   return step_by_matches();
 }
 
