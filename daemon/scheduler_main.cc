@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <iostream>
+#include <map>
 #include <optional>
 #include <string>
 #include <sysexits.h>
@@ -47,23 +48,27 @@ void open_standard_descriptors() {
   }
 }
 
+template <typename Value>
+void add_choice(CLI::App& app, const std::string& name, const std::string& help, Value& chosen,
+                const std::map<std::string, Value>& values) {
+  const auto choose = [&chosen, values](const std::string& text) { chosen = values.at(text); };
+  app.add_option_function<std::string>(name, choose, help)->check(CLI::IsMember(values));
+}
+
 void describe(CLI::App& app, Options& options) {
   app.add_option("-c,--config", options.config, "Main configuration file (.toml or .json)")->capture_default_str();
   CLI::Option* check =
       app.add_flag("--check", options.check, "Check the configuration, say what each task will do, and exit");
   app.add_flag("--json", options.json, "With --check: as JSON")->needs(check);
-  const std::map<std::string, LogTarget> targets{
-      {"auto", LogTarget::kAuto}, {"journal", LogTarget::kJournal}, {"terminal", LogTarget::kTerminal}};
-  app.add_option("--log", options.log, "Where the log goes: auto, journal or terminal")
-      ->transform(CLI::CheckedTransformer(targets));
-  const std::map<std::string, Priority> levels{{"error", Priority::kError},
-                                               {"warning", Priority::kWarning},
-                                               {"notice", Priority::kNotice},
-                                               {"info", Priority::kInfo},
-                                               {"debug", Priority::kDebug}};
-  app.add_option("--log-level", options.log_level,
-                 "Least important messages to log: error, warning, notice, info or debug")
-      ->transform(CLI::CheckedTransformer(levels));
+  add_choice<LogTarget>(
+      app, "--log", "Where the log goes", options.log,
+      {{"auto", LogTarget::kAuto}, {"journal", LogTarget::kJournal}, {"terminal", LogTarget::kTerminal}});
+  add_choice<Priority>(app, "--log-level", "Least important messages to log", options.log_level,
+                       {{"error", Priority::kError},
+                        {"warning", Priority::kWarning},
+                        {"notice", Priority::kNotice},
+                        {"info", Priority::kInfo},
+                        {"debug", Priority::kDebug}});
   app.set_version_flag("--version", STARGAZER_VERSION);
 }
 

@@ -98,10 +98,26 @@ class ConfigurationThatIsBad(harness.DaemonTest):
         for key in ("lease", "tasks.a.interval", "nodee"):
             self.assertIn(key, errors)
 
+    def run_with(self, *arguments):
+        return harness.subprocess.run([harness.BINARY, *arguments], capture_output=True, text=True)
+
     def test_options(self):
-        result = harness.subprocess.run([harness.BINARY, "--chekc"], capture_output=True, text=True)
-        self.assertEqual(result.returncode, 64)
-        self.assertIn("--chekc", result.stderr)
+        for arguments, pattern in (
+            (["--chekc"], "--chekc"),
+            (["--json"], "--json requires --check"),
+            (["--log", "paper"], r"--log: paper not in \{auto,journal,terminal\}"),
+            (["--log-level", "loud"], r"--log-level: loud not in \{debug,error,info,notice,warning\}"),
+        ):
+            with self.subTest(arguments=arguments):
+                result = self.run_with(*arguments)
+                self.assertEqual(result.returncode, 64)
+                self.assertRegex(result.stderr, pattern)
+
+    def test_help_says_what_is_allowed(self):
+        result = self.run_with("--help")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("{auto,journal,terminal}", result.stdout)
+        self.assertTrue(result.stdout.replace("\n", "").isprintable())
 
 
 # SPEC section 2.4: interval, initial delay, requires, chat LLM, opt-in flag.
