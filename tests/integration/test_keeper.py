@@ -31,8 +31,11 @@ class Fuse(harness.DaemonTest):
 
     def wait_for_worker(self, daemon, start):
         daemon.wait_for("worker: supervised worker started", start=start)
-        # The shell, what it waits for, and what it detached.
-        harness.wait_until(lambda: len(self.workers()) == 3, "the worker does not start its descendants")
+        # The shell, what it waits for, and what it detached, each once it is what it is to become.
+        there = ["sh", "sleep", "sleep"]
+        harness.wait_until(
+            lambda: sorted(map(harness.name_of, self.workers())) == there, "the worker does not start its descendants"
+        )
 
     def test_stopped_daemon(self):
         client, daemon = self.leader()
