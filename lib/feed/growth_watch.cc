@@ -1,11 +1,11 @@
 #include "feed/growth_watch.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <endian.h>
 #include <fcntl.h>
 #include <limits>
-#include <optional>
 #include <unistd.h>
 #include <utility>
 
@@ -17,18 +17,6 @@ constexpr off_t kCountsOffset = 152;
 // Of the header: the sequence; and from there on, the number that its last entry got as soon as it was begun.
 constexpr off_t kSeqnumIdOffset = 72;
 constexpr std::size_t kTailSeqnumAfterId = 160 - kSeqnumIdOffset;
-
-struct Counts {
-  std::uint64_t entries = 0;
-  std::uint64_t tail_seqnum = 0;
-};
-
-// The two numbers; nothing when they cannot be read.
-std::optional<Counts> counts_of(int fd) {
-  std::array<std::uint64_t, 2> numbers{};
-  if (pread(fd, numbers.data(), sizeof numbers, kCountsOffset) != ssize_t{sizeof numbers}) return std::nullopt;
-  return Counts{le64toh(numbers[0]), le64toh(numbers[1])};
-}
 
 // Also one that cannot be read: a new file has no header yet.
 std::vector<JournalFile> written_to(std::vector<JournalFile> files) {
@@ -59,11 +47,17 @@ bool GrowthWatch::is_watched(const std::vector<JournalFile>& files) const {
                     });
 }
 
+std::optional<GrowthWatch::Counts> GrowthWatch::counts_of(const File& file) {
+  std::array<std::uint64_t, 2> numbers{};
+  if (pread(file.fd.get(), numbers.data(), sizeof numbers, kCountsOffset) != ssize_t{sizeof numbers}) {
+    return std::nullopt;
+  }
+  return Counts{le64toh(numbers[0]), le64toh(numbers[1])};
+}
+
 bool GrowthWatch::changed(File& file) {
-  std::array<char, 16> counts{};
-  const ssize_t count = pread(file.fd.get(), counts.data(), counts.size(), kCountsOffset);
-  if (count != static_cast<ssize_t>(counts.size())) return true;
-  return std::exchange(file.counts, counts) != counts;
+  const auto counts = counts_of(file);
+  return !counts || std::exchange(file.counts, *counts) != *counts;
 }
 
 void GrowthWatch::seeks() {
@@ -71,7 +65,7 @@ void GrowthWatch::seeks() {
   File* last = nullptr;
   last_seqnum_ = 0;
   for (File& file : files_) {
-    const auto counts = counts_of(file.fd.get());
+    const auto counts = counts_of(file);
     file.settled_entries = counts ? counts->entries : 0;
     if (!counts || counts->tail_seqnum < last_seqnum_) continue;
     last_seqnum_ = counts->tail_seqnum;
@@ -86,7 +80,7 @@ bool GrowthWatch::may_have_passed_by(std::uint64_t seqnum) const {
   if (!watches_several() || seqnum <= last_seqnum_) return false;
   // What only one file has got since is all behind what the others had.
   const auto grown = std::count_if(files_.begin(), files_.end(), [](const File& file) {
-    const auto counts = counts_of(file.fd.get());
+    const auto counts = counts_of(file);
     return !counts || counts->entries != file.settled_entries;
   });
   return grown > 1;

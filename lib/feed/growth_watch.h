@@ -11,8 +11,8 @@
 // reads says when it seeks, and asks of what it finds after that whether it has to seek once more.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <sys/types.h>
 #include <vector>
@@ -38,26 +38,35 @@ class GrowthWatch {
   // it any more. 0 when that is not known. Asks the files, as they are now.
   std::uint64_t finished_through(const JournalId& seqnum_id) const;
 
-  // More than one file is written to.
+  // More than one file is written to, and not more than kFilesMax.
   bool watches_several() const { return files_.size() > 1; }
 
-  // A seek is about to be made: what the files count now, it will find.
+  // A seek is about to be made: what the files count now, it will find. One system call a file.
   void seeks();
 
   // Whether an older entry may have been passed by on the way from the last seek to that with the number `seqnum`.
-  // After another seek it has not. Files of different writers, whose numbers do not compare, are not told apart.
+  // After another seek it has not. A file that cannot be read counts as one that has grown. False unless
+  // watches_several(); wrong for files of different writers, whose numbers do not compare.
   bool may_have_passed_by(std::uint64_t seqnum) const;
 
  private:
+  // Of a header.
+  struct Counts {
+    std::uint64_t entries = 0;
+    std::uint64_t tail_seqnum = 0;
+    bool operator==(const Counts&) const = default;
+  };
   struct File {
     std::string path;
     ino_t inode = 0;
     UniqueFd fd;
-    std::array<char, 16> counts{};
+    Counts counts;
     std::uint64_t settled_entries = 0;  // so many were finished at the last seek
   };
 
   bool is_watched(const std::vector<JournalFile>& files) const;
+  // Nothing when they cannot be read.
+  static std::optional<Counts> counts_of(const File& file);
   static bool changed(File& file);
 
   std::vector<File> files_;
