@@ -38,17 +38,27 @@ bool read_id(std::optional<std::string_view> text, JournalId& id) {
   return true;
 }
 
-std::string hex(std::uint64_t number) {
-  std::array<char, kNumberDigitsMax> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 16);
-  return {digits.data(), end.ptr};
+char* write_text(char* to, std::string_view text) {
+  return std::copy(text.begin(), text.end(), to);
+}
+
+char* write_hex(char* to, std::uint64_t number) {
+  return std::to_chars(to, to + kNumberDigitsMax, number, 16).ptr;
+}
+
+char* write_id(char* to, const JournalId& id) {
+  for (const std::uint8_t byte : id) {
+    *to++ = kHex[byte >> 4U];
+    *to++ = kHex[byte & 0xFU];
+  }
+  return to;
 }
 
 }  // namespace
 
 std::string to_text(const JournalId& id) {
-  std::string text;
-  for (const std::uint8_t byte : id) text.append({kHex[byte >> 4U], kHex[byte & 0xFU]});
+  std::string text(2 * id.size(), '0');
+  write_id(text.data(), id);
   return text;
 }
 
@@ -64,9 +74,18 @@ Result<Cursor> Cursor::parse(std::string_view text) {
 }
 
 std::string Cursor::text() const {
-  const std::string place = "s=" + to_text(seqnum_id) + ";i=" + hex(seqnum) + ";b=" + to_text(boot) +
-                            ";m=" + hex(monotonic_usec) + ";t=" + hex(realtime_usec);
-  return xor_hash ? place + ";x=" + hex(*xor_hash) : place;
+  std::array<char, kBytesMax> text;
+  return {text.data(), write(text.data())};
+}
+
+std::size_t Cursor::write(char* to) const {
+  char* end = write_id(write_text(to, "s="), seqnum_id);
+  end = write_hex(write_text(end, ";i="), seqnum);
+  end = write_id(write_text(end, ";b="), boot);
+  end = write_hex(write_text(end, ";m="), monotonic_usec);
+  end = write_hex(write_text(end, ";t="), realtime_usec);
+  if (xor_hash) end = write_hex(write_text(end, ";x="), *xor_hash);
+  return static_cast<std::size_t>(end - to);
 }
 
 bool Cursor::same_entry(const Cursor& other) const {

@@ -35,6 +35,8 @@ struct Cursor {
 
   // The form that parse() reads, in lower case and without leading zeros, as libsystemd writes it.
   std::string text() const;
+  // The same, written to `to`; how many bytes it has. REQUIRES: kBytesMax of room.
+  std::size_t write(char* to) const;
 
   // True when both name the same entry, also when journald has copied it to another file since, as at the flush from
   // /run to /var, which changes the sequence and the number. With one that has no x, the number decides within its

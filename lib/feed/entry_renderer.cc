@@ -8,9 +8,7 @@
 #include <optional>
 #include <utility>
 
-#include <systemd/sd-id128.h>
-
-#include "feed/journal_error.h"
+#include <systemd/sd-journal.h>
 
 // Since systemd 254; absent from an older libsystemd, whose journalctl does not print the numbers either. Never called.
 extern "C" int sd_journal_get_seqnum(sd_journal* journal, std::uint64_t* seqnum, sd_id128_t* seqnum_id)
@@ -76,14 +74,12 @@ struct Field {
 };
 
 // The next field of the entry; none at its end, and none when this one is not a field at all.
-Result<std::optional<Field>> next_field(sd_journal* journal) {
-  const void* data = nullptr;
-  std::size_t size = 0;
+Result<std::optional<Field>> next_field(EntryFields& fields) {
   for (;;) {
-    const int result = sd_journal_enumerate_available_data(journal, &data, &size);
-    if (result < 0) return journal_error("fields", result);
-    if (result == 0) return std::optional<Field>();
-    const std::string_view field(static_cast<const char*>(data), size);
+    const auto next = fields.next();
+    if (!next) return next.error();
+    if (!*next) return std::optional<Field>();
+    const std::string_view field = **next;
     const std::size_t name_bytes = field.substr(0, kFieldNameBytesMax + 1).find('=');
     if (name_bytes == std::string_view::npos) continue;
     return std::optional(Field{field.substr(0, name_bytes), field.substr(name_bytes + 1)});
@@ -127,7 +123,7 @@ EntryRenderer::EntryRenderer(EntrySelection selection)
       limit_bytes_(selection_.max_entry_bytes == 0 ? kEntryBytesMax : selection_.max_entry_bytes),
       names_(selection_.fields) {}
 
-Result<bool> EntryRenderer::append(sd_journal* journal, std::string_view cursor, OutBuffer& out) {
+Result<bool> EntryRenderer::append(EntryFields& fields, std::string_view cursor, OutBuffer& out) {
   Header header;
   if (!header.read(cursor)) return Error("its cursor cannot be read");
   const std::size_t begin = out.size();
@@ -135,7 +131,7 @@ Result<bool> EntryRenderer::append(sd_journal* journal, std::string_view cursor,
   to = write(write(write(to, "{\"__CURSOR\":\""), cursor), "\"");
   header.for_each([&to](std::string_view name, std::string_view value) { to = write_member(to, name, value); });
   out.commit(to);
-  const auto written = write_fields(journal, out, begin);
+  const auto written = write_fields(fields, out, begin);
   if (!written) {
     out.truncate(begin);
     return written.error();
@@ -147,20 +143,20 @@ Result<bool> EntryRenderer::append(sd_journal* journal, std::string_view cursor,
   }
   out.truncate(begin);
   if (whole && !is_selected()) return false;
-  if (auto status = gather(journal, cursor, header); !status) return status.error();
+  if (auto status = gather(fields, cursor, header); !status) return status.error();
   if (!is_selected()) return false;
   if (object_.bytes_max() > kEntryBytesMax) return Error("entry too large");
   object_.append_to(out, limit_bytes_);
   return true;
 }
 
-Result<EntryRenderer::Written> EntryRenderer::write_fields(sd_journal* journal, OutBuffer& out, std::size_t begin) {
+Result<EntryRenderer::Written> EntryRenderer::write_fields(EntryFields& fields, OutBuffer& out, std::size_t begin) {
   names_.next_entry();
   priority_ = -1;
   identifier_.clear();
-  sd_journal_restart_data(journal);
+  fields.restart();
   for (;;) {
-    const auto found = next_field(journal);
+    const auto found = next_field(fields);
     if (!found) return found.error();
     if (!*found) return Written::kWhole;
     const auto [text, value] = **found;
@@ -175,15 +171,15 @@ Result<EntryRenderer::Written> EntryRenderer::write_fields(sd_journal* journal, 
   }
 }
 
-Status EntryRenderer::gather(sd_journal* journal, std::string_view cursor, const Header& header) {
+Status EntryRenderer::gather(EntryFields& fields, std::string_view cursor, const Header& header) {
   object_.clear();
   priority_ = -1;
   identifier_.clear();
   object_.add("__CURSOR", cursor);
   header.for_each([this](std::string_view name, std::string_view value) { object_.add(name, value); });
-  sd_journal_restart_data(journal);
+  fields.restart();
   for (;;) {
-    const auto found = next_field(journal);
+    const auto found = next_field(fields);
     if (!found) return found.error();
     if (!*found) return {};
     const auto [name, value] = **found;

@@ -1,4 +1,4 @@
-// The entry at which an open journal stands, as one JSON object (journal_json.h), written straight to where it is sent
+// One journal entry as a JSON object (journal_json.h), written straight to where it is sent
 // from: nothing is copied in between and nothing allocated, except for the few entries that have a field twice or pass
 // a limit.
 #pragma once
@@ -9,9 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include <systemd/sd-journal.h>
-
 #include "core/result.h"
+#include "feed/entry_fields.h"
 #include "feed/field_names.h"
 #include "feed/journal_json.h"
 #include "feed/out_buffer.h"
@@ -37,17 +36,16 @@ class EntryRenderer {
   explicit EntryRenderer(EntrySelection selection = {});
 
   // Appends the entry; false, and nothing is appended, when the selection leaves it out. Fails, leaving `out` as it
-  // was, when it cannot be read: corrupt, or vacuumed in this moment. `cursor`: that of the entry, as libsystemd writes
-  // it. REQUIRES: the last sd_journal_next or sd_journal_previous led to an entry.
-  Result<bool> append(sd_journal* journal, std::string_view cursor, OutBuffer& out);
+  // was, when `fields` cannot be read. `cursor`: that of the entry, as libsystemd writes it.
+  Result<bool> append(EntryFields& fields, std::string_view cursor, OutBuffer& out);
 
  private:
   // What an entry's header tells beside the cursor, as text.
   struct Header;
   enum class Written { kWhole, kNeedsGathering };
 
-  Result<Written> write_fields(sd_journal* journal, OutBuffer& out, std::size_t begin);
-  Status gather(sd_journal* journal, std::string_view cursor, const Header& header);
+  Result<Written> write_fields(EntryFields& fields, OutBuffer& out, std::size_t begin);
+  Status gather(EntryFields& fields, std::string_view cursor, const Header& header);
   void note(FieldNames::Kind kind, std::string_view value);
   bool is_selected() const;
 

@@ -6,13 +6,11 @@
 #include <cstdlib>
 #include <functional>
 #include <limits>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 
 #include <systemd/sd-id128.h>
 
-#include "feed/entry_check.h"
 #include "feed/journal_error.h"
 #include "feed/sigbus.h"
 #include "feed/thread_cpu_time.h"
@@ -28,10 +26,6 @@ constexpr unsigned kStepPastAfter = 10;
 // By how much more the next step past a bad place goes, and the farthest.
 constexpr std::uint64_t kSkipFactor = 1000;
 constexpr std::uint64_t kSkipMaxUsec = 3'600'000'000;
-
-// Between two looks at fields that journald has not finished.
-constexpr std::chrono::microseconds kFieldsPauseMin{50};
-constexpr std::chrono::microseconds kFieldsPauseMax{5000};
 
 Status to_status(std::string_view what, int result) {
   return result < 0 ? Status(journal_error(what, result)) : Status();
@@ -80,6 +74,7 @@ Status JournalReader::open(const StartAt& start) {
 
 Status JournalReader::open_files() {
   journal_.reset();
+  mapped_.clear();
   narrowed_.reset();
   opened_ = Clock::now();
   if (directory_.empty()) missing_roots_ = missing_roots();
@@ -306,6 +301,7 @@ void JournalReader::look() {
   finished_.reset();
   report(ledger_.update(list_journal_files(places_, ledger_.files()), last_returned()));
   growth_.watch(ledger_.files());
+  mapped_.know(ledger_.files());
 }
 
 void JournalReader::report(const std::vector<JournalLoss>& losses) {
@@ -333,42 +329,6 @@ std::optional<Gap> JournalReader::take_gap() {
 
 std::string JournalReader::take_notice() {
   return std::exchange(notice_, {});
-}
-
-Result<bool> JournalReader::append_entry(OutBuffer& out) {
-  if (auto status = await_fields(); !status) return status.error();
-  return renderer_.append(journal_.get(), position_.cursor, out);
-}
-
-// In place and not by going back: it is a moment, unless who writes the journal is stopped in it.
-Status JournalReader::await_fields() {
-  if (is_known_finished(position_.cursor)) return {};
-  const auto cursor = Cursor::parse(position_.cursor);
-  if (!cursor || !cursor->xor_hash) return {};
-  const auto until = Clock::now() + kFieldsWithin;
-  auto pause = kFieldsPauseMin;
-  while (!is_finished(*cursor)) {
-    const auto whole = is_whole(journal_.get(), *cursor->xor_hash, EntryRenderer::kThresholdBytes);
-    if (!whole) return whole.error();
-    if (*whole) return {};
-    if (Clock::now() >= until) {
-      notice_ = "an entry is not finished by who writes the journal, and may lack fields: " + position_.cursor;
-      return {};
-    }
-    std::this_thread::sleep_for(pause);
-    pause = std::min(2 * pause, kFieldsPauseMax);
-  }
-  return {};
-}
-
-// What is found by single terms has entries after it.
-bool JournalReader::is_known_finished(const std::string& cursor) const {
-  return narrowed_ || (finished_ && finished_->covers(cursor));
-}
-
-bool JournalReader::is_finished(const Cursor& entry) {
-  finished_ = SequenceRange(entry.seqnum_id, growth_.finished_through(entry.seqnum_id));
-  return finished_->covers(position_.cursor);
 }
 
 Status JournalReader::recover() {

@@ -38,6 +38,7 @@
 #include "feed/growth_watch.h"
 #include "feed/journal_files.h"
 #include "feed/journal_ledger.h"
+#include "feed/mapped_entries.h"
 #include "feed/sequence_range.h"
 #include "feed/unit_match.h"
 
@@ -155,6 +156,8 @@ class JournalReader {
 
   // How many entries next() has found by one term alone.
   std::uint64_t found_narrowed() const { return found_narrowed_; }
+  // How many entries append_entry() has read straight from their file (mapped_entries.h).
+  std::uint64_t appended_mapped() const { return appended_mapped_; }
 
   // True when the globs match more units than are read, see UnitSelection::kUnitsMax.
   bool truncated() const { return selection_.truncated(); }
@@ -233,6 +236,7 @@ class JournalReader {
   bool at_end_ = false;                    // next() has found nothing
   std::optional<SequenceRange> finished_;  // entries that have others after them, or will never have
   std::uint64_t found_narrowed_ = 0;
+  std::uint64_t appended_mapped_ = 0;
   Clock::time_point narrow_at_{};
 
   std::uint64_t skip_usec_ = 1;  // how far the next step past a place by time goes
@@ -240,6 +244,7 @@ class JournalReader {
   const JournalPlaces places_;
   JournalLedger ledger_;
   GrowthWatch growth_;
+  MappedEntries mapped_;
   std::deque<Gap> gaps_;
   std::string notice_;
   bool grown_ = true;        // since the end was noted

@@ -28,8 +28,8 @@ void append_field(std::string& out, const std::string& name, const std::string& 
 
 }  // namespace
 
-JournalMaker::JournalMaker(std::filesystem::path file, std::uint64_t first_realtime_usec)
-    : file_(std::move(file)), realtime_usec_(first_realtime_usec) {}
+JournalMaker::JournalMaker(std::filesystem::path file, std::uint64_t first_realtime_usec, Form form)
+    : file_(std::move(file)), realtime_usec_(first_realtime_usec), form_(form) {}
 
 void JournalMaker::append(const std::vector<JournalEntry>& entries) {
   std::string text;
@@ -40,7 +40,8 @@ void JournalMaker::append(const std::vector<JournalEntry>& entries) {
     for (const auto& [name, value] : entry) append_field(text, name, value);
     text += '\n';
   }
-  run({kJournalRemote, "--split-mode=none", "--compress=yes", "--output=" + file_.string(), "-"}, text);
+  const char* const form = form_ == Form::kCompact ? "SYSTEMD_JOURNAL_COMPACT=1" : "SYSTEMD_JOURNAL_COMPACT=0";
+  run({"env", form, kJournalRemote, "--split-mode=none", "--compress=yes", "--output=" + file_.string(), "-"}, text);
 }
 
 bool can_make_journals() {

@@ -15,8 +15,12 @@ using JournalEntry = std::vector<std::pair<std::string, std::string>>;
 // One journal file that grows. Its entries are a millisecond apart.
 class JournalMaker {
  public:
+  // The compact form has shorter offsets; systemd has written it since 252, and the other one before.
+  enum class Form { kCompact, kRegular };
+
   // `file` ends in ".journal"; its directory must exist by the first append.
-  explicit JournalMaker(std::filesystem::path file, std::uint64_t first_realtime_usec = 1'700'000'000'000'000);
+  explicit JournalMaker(std::filesystem::path file, std::uint64_t first_realtime_usec = 1'700'000'000'000'000,
+                        Form form = Form::kCompact);
 
   // Throws std::runtime_error when the file cannot be written.
   void append(const std::vector<JournalEntry>& entries);
@@ -24,6 +28,7 @@ class JournalMaker {
  private:
   const std::filesystem::path file_;
   std::uint64_t realtime_usec_;
+  const Form form_;
 };
 
 // Whether this machine has systemd-journal-remote: package systemd-journal-remote.
