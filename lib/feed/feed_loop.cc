@@ -111,7 +111,7 @@ void FeedLoop::connect() {
   if (pipe_.connected() || now < connect_at_ || stop_.requested()) return;
   if (auto status = pipe_.connect(); !status) return redis_trouble(status.error());
   listeners_.connected();
-  made_progress();
+  made_progress(Clock::now());
   // With entries in flight only their replies show that it works.
   if (window_.empty()) redis_works();
 }
@@ -247,13 +247,15 @@ void FeedLoop::exchange() {
   ask_for_listeners();
   const Status sent = send();
   const bool expects = !window_.empty() || listeners_.asking() || readable_;
-  const Status received =
-      !expects ? Status() : pipe_.receive([this](const RedisPipe::Reply& reply) { return take_reply(reply); });
+  // Once for all of them: there is one for every entry.
+  const auto now = Clock::now();
+  const auto take = [this, now](const RedisPipe::Reply& reply) { return take_reply(reply, now); };
+  const Status received = expects ? pipe_.receive(take) : Status();
   // What a server says before it hangs up is worth more than "Broken pipe".
   if (!received) return redis_trouble(received.error());
   if (!sent) return redis_trouble(sent.error());
-  if (window_.empty() && !listeners_.asking()) return made_progress();
-  if (Clock::now() >= progress_by_) redis_trouble(Error("no answer in time"));
+  if (window_.empty() && !listeners_.asking()) return made_progress(now);
+  if (now >= progress_by_) redis_trouble(Error("no answer in time"));
 }
 
 void FeedLoop::ask_for_listeners() {
@@ -270,7 +272,7 @@ Status FeedLoop::send() {
     const auto sent = pipe_.send(unsent);
     if (!sent) return sent.error();
     if (*sent == 0) return {};
-    made_progress();
+    made_progress(Clock::now());
     if (asks) {
       question_.erase(0, *sent);
     } else {
@@ -279,9 +281,9 @@ Status FeedLoop::send() {
   }
 }
 
-Status FeedLoop::take_reply(const RedisPipe::Reply& reply) {
+Status FeedLoop::take_reply(const RedisPipe::Reply& reply, Clock::time_point now) {
   using Kind = RedisPipe::Reply::Kind;
-  made_progress();
+  made_progress(now);
   // It is asked only while nothing else is under way, so its replies come before all others.
   if (listeners_.asking()) {
     listeners_.take(reply);
@@ -292,7 +294,7 @@ Status FeedLoop::take_reply(const RedisPipe::Reply& reply) {
   const bool published = window_.expected() == PublishWindow::Expected::kInteger;
   if (reply.kind != (published ? Kind::kInteger : Kind::kText)) return Error("unexpected type of reply");
   if (published) {
-    listeners_.published(reply.integer, Clock::now());
+    listeners_.published(reply.integer, now);
     FeedTally::set(tally_.receivers, static_cast<std::uint64_t>(reply.integer));
   }
   const auto done = window_.acknowledge();
@@ -303,8 +305,8 @@ Status FeedLoop::take_reply(const RedisPipe::Reply& reply) {
   return {};
 }
 
-void FeedLoop::made_progress() {
-  progress_by_ = Clock::now() + kProgressTimeout;
+void FeedLoop::made_progress(Clock::time_point now) {
+  progress_by_ = now + kProgressTimeout;
 }
 
 void FeedLoop::keep_position() {

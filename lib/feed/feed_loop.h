@@ -83,8 +83,8 @@ class FeedLoop {
   void exchange();
   void ask_for_listeners();
   Status send();
-  Status take_reply(const RedisPipe::Reply& reply);
-  void made_progress();
+  Status take_reply(const RedisPipe::Reply& reply, Clock::time_point now);
+  void made_progress(Clock::time_point now);
   void keep_position();
   Status wait();
   std::optional<std::chrono::milliseconds> time_to_wait(Clock::time_point now) const;
