@@ -1,6 +1,7 @@
 // Where the fields of one journal entry come from: from libsystemd, or straight from the file (mapped_entries.h).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -20,6 +21,11 @@ class EntryFields {
   // The next "NAME=value", in the entry's order; nothing at its end. Good until the next call. Fails when the entry
   // cannot be read: corrupt, or vacuumed in this moment.
   virtual Result<std::optional<std::string_view>> next() = 0;
+
+  // What next() would give: fields of the same id have the same bytes, of whatever entry. 0 = that is not known.
+  virtual std::uint64_t next_id() const { return 0; }
+  // Passes by what next() would give. REQUIRES: next_id() != 0.
+  virtual void skip() {}
 };
 
 // Of the entry at which `journal` stands. Not owned.

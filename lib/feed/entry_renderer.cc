@@ -73,17 +73,15 @@ struct Field {
   std::string_view value;
 };
 
-// The next field of the entry; none at its end, and none when this one is not a field at all.
+// The next field of the entry, without a name when it is not a field at all; nothing at its end.
 Result<std::optional<Field>> next_field(EntryFields& fields) {
-  for (;;) {
-    const auto next = fields.next();
-    if (!next) return next.error();
-    if (!*next) return std::optional<Field>();
-    const std::string_view field = **next;
-    const std::size_t name_bytes = field.substr(0, kFieldNameBytesMax + 1).find('=');
-    if (name_bytes == std::string_view::npos) continue;
-    return std::optional(Field{field.substr(0, name_bytes), field.substr(name_bytes + 1)});
-  }
+  const auto next = fields.next();
+  if (!next) return next.error();
+  if (!*next) return std::optional<Field>();
+  const std::string_view field = **next;
+  const std::size_t name_bytes = field.substr(0, kFieldNameBytesMax + 1).find('=');
+  if (name_bytes == std::string_view::npos) return std::optional(Field{});
+  return std::optional(Field{field.substr(0, name_bytes), field.substr(name_bytes + 1)});
 }
 
 }  // namespace
@@ -150,12 +148,38 @@ Result<bool> EntryRenderer::append(EntryFields& fields, std::string_view cursor,
   return true;
 }
 
+void EntryRenderer::write_known(const RenderedFields::Field& field, OutBuffer& out) {
+  char* const to = out.room(sizeof field.text);
+  // Of a known size, so that it is no call.
+  std::memcpy(to, field.text.data(), sizeof field.text);
+  out.commit(to + field.bytes);
+}
+
+// `id`: as EntryFields gave it.
+void EntryRenderer::write_new(const FieldNames::Name& name, std::string_view value, std::uint64_t id, OutBuffer& out) {
+  const std::size_t begin = out.size();
+  if (name.published) {
+    char* const to = out.room(sizeof name.member + kValueRoomBytes);
+    std::memcpy(to, name.member.data(), sizeof name.member);
+    out.commit(write_json_value(to + name.member_bytes, name.name_bytes, value));
+  }
+  const bool noted = selects_entries_ && name.kind != FieldNames::Kind::kOther;
+  if (id != 0 && name.name_bytes != 0 && !noted) rendered_.add(id, name, out.view().substr(begin));
+}
+
 Result<EntryRenderer::Written> EntryRenderer::write_fields(EntryFields& fields, OutBuffer& out, std::size_t begin) {
-  names_.next_entry();
+  if (!names_.next_entry()) rendered_.clear();
   priority_ = -1;
   identifier_.clear();
   fields.restart();
   for (;;) {
+    const std::uint64_t id = fields.next_id();
+    if (const auto* const known = rendered_.find(id)) {
+      if (!names_.take_again(*known->name) || out.size() - begin > limit_bytes_) return Written::kNeedsGathering;
+      write_known(*known, out);
+      fields.skip();
+      continue;
+    }
     const auto found = next_field(fields);
     if (!found) return found.error();
     if (!*found) return Written::kWhole;
@@ -163,11 +187,7 @@ Result<EntryRenderer::Written> EntryRenderer::write_fields(EntryFields& fields, 
     const FieldNames::Name* const name = names_.take(text);
     if (name == nullptr || out.size() - begin > limit_bytes_) return Written::kNeedsGathering;
     if (selects_entries_) note(name->kind, value);
-    if (!name->published) continue;
-    char* const to = out.room(sizeof name->member + kValueRoomBytes);
-    // Of a known size, so that it is no call.
-    std::memcpy(to, name->member.data(), sizeof name->member);
-    out.commit(write_json_value(to + name->member_bytes, name->name_bytes, value));
+    write_new(*name, value, id, out);
   }
 }
 

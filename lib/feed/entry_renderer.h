@@ -14,6 +14,7 @@
 #include "feed/field_names.h"
 #include "feed/journal_json.h"
 #include "feed/out_buffer.h"
+#include "feed/rendered_fields.h"
 
 namespace stargazer {
 
@@ -44,6 +45,8 @@ class EntryRenderer {
   struct Header;
   enum class Written { kWhole, kNeedsGathering };
 
+  void write_known(const RenderedFields::Field& field, OutBuffer& out);
+  void write_new(const FieldNames::Name& name, std::string_view value, std::uint64_t id, OutBuffer& out);
   Result<Written> write_fields(EntryFields& fields, OutBuffer& out, std::size_t begin);
   Status gather(EntryFields& fields, std::string_view cursor, const Header& header);
   void note(FieldNames::Kind kind, std::string_view value);
@@ -53,6 +56,7 @@ class EntryRenderer {
   const bool selects_entries_;
   const std::size_t limit_bytes_;
   FieldNames names_;
+  RenderedFields rendered_;
   JournalObject object_;
   int priority_ = -1;  // of the entry; -1 = it has none
   std::string identifier_;

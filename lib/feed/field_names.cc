@@ -37,12 +37,13 @@ FieldNames::FieldNames(const std::vector<std::string>& published) : published_(p
   names_.reserve(kNamesMax);
 }
 
-void FieldNames::next_entry() {
+bool FieldNames::next_entry() {
   ++entry_;
-  if (entry_ != 0 && names_.size() < kNamesMax) return;
+  if (entry_ != 0 && names_.size() < kNamesMax) return true;
   names_.clear();
   slots_.fill(0);
   entry_ = 1;
+  return false;
 }
 
 // Null when it is not known; it then belongs into `slot`.
@@ -55,14 +56,16 @@ FieldNames::Name* FieldNames::find(std::string_view name, std::size_t& slot) {
   return nullptr;
 }
 
+bool FieldNames::take_again(const Name& name) {
+  const bool is_there = name.entry == entry_ && name.published;
+  names_[static_cast<std::size_t>(&name - names_.data())].entry = entry_;
+  return !is_there;
+}
+
 const FieldNames::Name* FieldNames::take(std::string_view name) {
   std::size_t slot = 0;
-  if (Name* const known = find(name, slot)) {
-    if (known->entry == entry_ && known->published) return nullptr;
-    known->entry = entry_;
-    return known;
-  }
-  if (!is_field_name(name)) return &unpublished_;
+  if (const Name* const known = find(name, slot)) return take_again(*known) ? known : nullptr;
+  if (!is_field_name(name)) return &no_field_;
   if (names_.size() == kNamesMax) return nullptr;
   Name& added = names_.emplace_back();
   slots_[slot] = static_cast<std::uint16_t>(names_.size());

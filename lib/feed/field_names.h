@@ -35,12 +35,15 @@ class FieldNames {
   // renderer takes those from the entry's header.
   explicit FieldNames(const std::vector<std::string>& published);
 
-  // A new entry: no name has been there yet.
-  void next_entry();
+  // A new entry: no name has been there yet. False when there were too many and all are forgotten, so that pointers
+  // from before are void.
+  bool next_entry();
 
   // Takes note that the entry has the name. Null when it has it for the second time, or when this is one name too many:
-  // the entry is then to be written in another way. The pointer is good until the next call.
+  // the entry is then to be written in another way. The pointer is good until next_entry() returns false.
   const Name* take(std::string_view name);
+  // The same for a name that take() gave before; false when the entry has it already. REQUIRES: it is a field name.
+  bool take_again(const Name& name);
 
   // What is published of any entry, for that other way.
   bool is_published(std::string_view name) const;
@@ -53,7 +56,7 @@ class FieldNames {
   std::vector<std::string> published_;         // sorted
   std::vector<Name> names_;                    // close together, so that they stay in the processor's nearest cache
   std::array<std::uint16_t, kSlots> slots_{};  // places in names_, counted from 1; 0 = an empty slot
-  Name unpublished_;
+  Name no_field_;
   std::uint32_t entry_ = 1;
 };
 

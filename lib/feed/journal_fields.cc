@@ -19,9 +19,10 @@ Result<bool> JournalReader::append_entry(OutBuffer& out) {
   EntryFields* const mapped =
       is_known_finished(position_.cursor) ? mapped_.find(position_.cursor, ledger_.files()) : nullptr;
   if (mapped != nullptr) {
-    auto appended = renderer_.append(*mapped, position_.cursor, out);
-    if (appended) ++appended_mapped_;
-    if (appended) return appended;
+    if (auto appended = renderer_.append(*mapped, position_.cursor, out)) {
+      ++appended_mapped_;
+      return appended;
+    }
   }
   LibsystemdFields fields(journal_.get());
   return renderer_.append(fields, position_.cursor, out);

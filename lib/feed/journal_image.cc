@@ -140,8 +140,7 @@ std::optional<JournalImage::Entry> JournalImage::entry_at(std::string_view part,
   if (!entry) return {};
   const std::string_view bytes = entry->bytes;
   const std::string_view items = bytes.substr(kEntryBytes);
-  const std::size_t item_bytes = compact_ ? sizeof(std::uint32_t) : 2 * sizeof(std::uint64_t);
-  if (items.empty() || items.size() % item_bytes != 0) return {};
+  if (items.empty() || items.size() % item_bytes() != 0) return {};
   return Entry{{seqnum_id(), number_at(bytes, kSeqnumAt), id_at(bytes, kBootAt), number_at(bytes, kMonotonicAt),
                 number_at(bytes, kRealtimeAt), number_at(bytes, kXorHashAt)},
                items};
@@ -201,8 +200,12 @@ std::optional<std::string_view> JournalImage::take_field(std::string_view& items
   if (!data || data->flags != 0 || !is_sound_data(data->bytes)) return {};
   const bool same = compact_ || number_at(items, sizeof offset) == number_at(data->bytes, kDataHashAt);
   if (!same) return {};
-  items.remove_prefix(compact_ ? sizeof(std::uint32_t) : 2 * sizeof(std::uint64_t));
+  skip_field(items);
   return data->bytes.substr(data_bytes);
+}
+
+void JournalImage::skip_field(std::string_view& items) const {
+  items.remove_prefix(item_bytes());
 }
 
 }  // namespace stargazer

@@ -53,8 +53,14 @@ class JournalImage {
   // one of the next after `place`. REQUIRES: is_known().
   std::optional<Entry> find(std::uint64_t seqnum, Place& place) const;
 
+  // Where in the file the field is that `items` names first: different fields are at different places. It may be
+  // anything. REQUIRES, here and below: `items` is an Entry's and not empty.
+  std::uint64_t field_offset(std::string_view items) const { return offset_at(items, 0); }
+  // Takes it off, unread.
+  void skip_field(std::string_view& items) const;
+
   // The field "NAME=value" that `items` names first, which is taken off. Nothing when it is compressed, or not as
-  // expected. REQUIRES: `items` is an Entry's and not empty.
+  // expected.
   std::optional<std::string_view> take_field(std::string_view& items) const;
 
  private:
@@ -71,6 +77,8 @@ class JournalImage {
                                       std::uint64_t seqnum) const;
   std::optional<Entry> entry_at(std::string_view part, std::uint64_t index) const;
   std::uint64_t items_of(std::string_view part) const;
+  // Of an entry: the place of a field, and in the regular form its hash.
+  std::size_t item_bytes() const { return compact_ ? sizeof(std::uint32_t) : 2 * sizeof(std::uint64_t); }
   std::uint64_t offset_at(std::string_view items, std::uint64_t at) const;
 
   std::string_view bytes_;

@@ -23,8 +23,8 @@ bool may_hold(const JournalFile& file, const Cursor& entry) {
 
 }  // namespace
 
-std::unique_ptr<MappedFile> MappedFile::open(const JournalFile& file) {
-  std::unique_ptr<MappedFile> mapped(new MappedFile(file));
+std::unique_ptr<MappedFile> MappedFile::open(const JournalFile& file, std::uint32_t number) {
+  std::unique_ptr<MappedFile> mapped(new MappedFile(file, number));
   if (!mapped->map()) return nullptr;
   mapped->before_number_ = "s=" + to_text(mapped->image_.seqnum_id()) + ";i=";
   return mapped;
@@ -81,6 +81,12 @@ Result<std::optional<std::string_view>> MappedFile::next() {
   return field;
 }
 
+// Data is written once, so a place in a file has one field for ever.
+std::uint64_t MappedFile::next_id() const {
+  const std::uint64_t offset = items_.empty() ? 0 : image_.field_offset(items_);
+  return offset == 0 || offset >= MappedEntries::kFileBytesMax ? 0 : std::uint64_t{number_} << 32U | offset;
+}
+
 void MappedEntries::know(const std::vector<JournalFile>& files) {
   misses_left_ = 0;
   std::erase_if(mapped_, [&files](const std::unique_ptr<MappedFile>& mapped) {
@@ -118,7 +124,7 @@ EntryFields* MappedEntries::find_in_others(std::string_view cursor, const std::v
     const bool known =
         std::any_of(mapped_.begin(), mapped_.end(), [&file](const auto& mapped) { return mapped->is(file); });
     if (known || !may_hold(file, *entry)) continue;
-    auto mapped = MappedFile::open(file);
+    auto mapped = MappedFile::open(file, ++opened_);
     if (mapped == nullptr || !mapped->go_to(cursor)) continue;
     mapped_.push_front(std::move(mapped));
     if (mapped_.size() > kFilesMax) mapped_.pop_back();

@@ -24,7 +24,8 @@ namespace stargazer {
 class MappedFile : public EntryFields {
  public:
   // Nullptr when another file is there by now, or one that cannot be mapped or has a form that cannot be read.
-  static std::unique_ptr<MappedFile> open(const JournalFile& file);
+  // `number`: one that no other has whose fields' ids are still in use; not 0.
+  static std::unique_ptr<MappedFile> open(const JournalFile& file, std::uint32_t number);
   ~MappedFile() override;
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -41,14 +42,18 @@ class MappedFile : public EntryFields {
   // Both REQUIRE that the last go_to() found the entry.
   void restart() override { items_ = entry_items_; }
   Result<std::optional<std::string_view>> next() override;
+  std::uint64_t next_id() const override;
+  void skip() override { image_.skip_field(items_); }
 
  private:
-  explicit MappedFile(const JournalFile& file) : path_(file.path), file_id_(file.file_id) {}
+  MappedFile(const JournalFile& file, std::uint32_t number)
+      : path_(file.path), file_id_(file.file_id), number_(number) {}
   bool map();
   void unmap();
 
   std::string path_;
   const JournalId file_id_;
+  const std::uint32_t number_;
   void* address_ = nullptr;
   std::size_t bytes_ = 0;
   JournalImage image_;
@@ -80,6 +85,7 @@ class MappedEntries {
   EntryFields* find_in_others(std::string_view cursor, const std::vector<JournalFile>& files);
 
   std::list<std::unique_ptr<MappedFile>> mapped_;  // that of the last entry first
+  std::uint32_t opened_ = 0;
   unsigned misses_left_ = 0;
 };
 

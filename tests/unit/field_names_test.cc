@@ -56,3 +56,18 @@ TEST_CASE("more names than there is room for are forgotten with the next entry",
   CHECK(names.take("ONE_TOO_MANY") != nullptr);
   CHECK(names.take("F0") != nullptr);
 }
+
+TEST_CASE("a name that is known is taken again without being looked for", "[field_names]") {
+  FieldNames names({});
+  CHECK(names.next_entry());
+  const FieldNames::Name* const message = names.take("MESSAGE");
+  const FieldNames::Name* const boot = names.take("_BOOT_ID");
+  CHECK_FALSE(names.take_again(*message));
+  CHECK(names.take_again(*boot));  // it is not published, so how often it is there is all the same
+  CHECK(names.next_entry());
+  CHECK(names.take_again(*message));
+  CHECK(names.take("MESSAGE") == nullptr);
+  for (std::size_t i = 0; i < FieldNames::kNamesMax; ++i) names.take("N" + std::to_string(i));
+  CHECK_FALSE(names.next_entry());
+  CHECK(names.next_entry());
+}

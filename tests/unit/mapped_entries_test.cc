@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -129,6 +130,32 @@ TEST_CASE("no more than a few files are mapped, those of the last entries", "[ma
   }
   mapped.clear();
   CHECK(count_maps(folder) == 0);
+}
+
+TEST_CASE("a field has an id of its own in its file", "[mapped_entries]") {
+  REQUIRE(can_make_journals());
+  const Folder folder;
+  JournalMaker(folder.path("system@1.journal")).append({of_unit("one"), of_unit("one"), of_unit("two")});
+  JournalMaker(folder.path("system@2.journal"), 1'700'000'001'000'000).append({of_unit("one")});
+  const auto files = folder.files();
+  MappedEntries mapped;
+  std::vector<std::map<std::string, std::uint64_t>> ids;
+  for (const std::string& cursor : folder.cursors()) {
+    EntryFields* const fields = mapped.find(cursor, files);
+    REQUIRE(fields != nullptr);
+    auto& of_entry = ids.emplace_back();
+    for (std::uint64_t id = fields->next_id(); id != 0; id = fields->next_id()) {
+      of_entry[std::string(fields->next()->value())] = id;
+    }
+    fields->restart();
+    fields->skip();
+    CHECK(of_entry.size() == fields_of(fields).size());
+  }
+  REQUIRE(ids.size() == 4);
+  CHECK(ids[0] == ids[1]);
+  CHECK(ids[0].at("_SYSTEMD_UNIT=stargazer.service") == ids[2].at("_SYSTEMD_UNIT=stargazer.service"));
+  CHECK(ids[0].at("MESSAGE=one") != ids[2].at("MESSAGE=two"));
+  CHECK(ids[0].at("MESSAGE=one") != ids[3].at("MESSAGE=one"));
 }
 
 TEST_CASE("an entry is the one of the cursor or none", "[mapped_entries]") {
