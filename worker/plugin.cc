@@ -1,6 +1,7 @@
 #include "worker/plugin.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <dlfcn.h>
 
 #include "io/printable.h"
