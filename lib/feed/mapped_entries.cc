@@ -83,6 +83,7 @@ Result<std::optional<std::string_view>> MappedFile::next() {
 
 // Data is written once, so a place in a file has one field for ever.
 std::uint64_t MappedFile::next_id() const {
+  static_assert(MappedEntries::kFileBytesMax <= std::uint64_t{1} << 32U, "half of an id is the place");
   const std::uint64_t offset = items_.empty() ? 0 : image_.field_offset(items_);
   return offset == 0 || offset >= MappedEntries::kFileBytesMax ? 0 : std::uint64_t{number_} << 32U | offset;
 }
