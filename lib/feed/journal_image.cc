@@ -1,7 +1,6 @@
 #include "feed/journal_image.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <endian.h>
 
@@ -167,10 +166,14 @@ std::optional<std::uint64_t> JournalImage::search(std::string_view part, std::ui
   return {};
 }
 
+// Before the list itself is looked at, since that is written first.
+std::uint64_t JournalImage::count_entries() const {
+  const auto* const count = reinterpret_cast<const std::uint64_t*>(bytes_.data() + kEntriesAt);
+  return le64toh(__atomic_load_n(count, __ATOMIC_ACQUIRE));
+}
+
 std::optional<JournalImage::Entry> JournalImage::find(std::uint64_t seqnum, Place& place) const {
-  const std::uint64_t entries = number_at(bytes_, kEntriesAt);
-  // The list is written before its length.
-  std::atomic_thread_fence(std::memory_order_acquire);
+  const std::uint64_t entries = count_entries();
   if (place.part == 0 || place.seqnum >= seqnum) place = {number_at(bytes_, kFirstPartAt), 0, 0, 0};
   for (;;) {
     const auto list = part(place);

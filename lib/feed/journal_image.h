@@ -37,7 +37,7 @@ class JournalImage {
 
   // Of nothing.
   JournalImage() = default;
-  // `bytes`: all of a file. Not owned.
+  // `bytes`: all of a file. Not owned. REQUIRES: they begin at a multiple of 8.
   explicit JournalImage(std::string_view bytes);
 
   // It begins as a file that can be read here.
@@ -69,6 +69,7 @@ class JournalImage {
     std::string_view bytes;  // all of it, its header included
   };
 
+  std::uint64_t count_entries() const;
   std::optional<Object> object(std::uint64_t offset, std::uint8_t type, std::size_t bytes_min) const;
   std::optional<std::string_view> part(const Place& place) const;
   std::optional<Object> entry_object(std::string_view part, std::uint64_t index) const;
