@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
@@ -13,27 +12,12 @@
 
 #include <systemd/sd-id128.h>
 
+#include "feed/journal_bytes.h"
 #include "io/system_error.h"
 #include "io/unique_fd.h"
 
 namespace stargazer {
 namespace {
-
-// What every version of the format has, up to the monotonic time of the last entry.
-constexpr std::size_t kHeaderBytes = 208;
-constexpr std::string_view kSignature = "LPKSHHRH";
-
-std::uint64_t number_at(std::string_view bytes, std::size_t offset) {
-  std::uint64_t number = 0;
-  for (std::size_t i = 8; i-- > 0;) number = (number << 8U) | static_cast<std::uint8_t>(bytes[offset + i]);
-  return number;
-}
-
-JournalId id_at(std::string_view bytes, std::size_t offset) {
-  JournalId id{};
-  std::memcpy(id.data(), bytes.data() + offset, id.size());
-  return id;
-}
 
 bool is_journal_name(std::string_view name) {
   return name.ends_with(".journal") || name.ends_with(".journal~");
@@ -49,7 +33,7 @@ std::optional<JournalFile> look_into(std::string path) {
   const UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat found {};
   if (!fd || fstat(fd.get(), &found) != 0 || !S_ISREG(found.st_mode)) return {};
-  std::array<char, kHeaderBytes> header{};
+  std::array<char, kJournalHeaderBytes> header{};
   const ssize_t count = pread(fd.get(), header.data(), header.size(), 0);
   if (count < 0) return {};
   JournalFile file;
@@ -121,9 +105,9 @@ Cursor JournalFile::tail() const {
 }
 
 void read_journal_header(std::string_view bytes, std::uint64_t file_bytes, JournalFile& file) {
-  if (bytes.size() < kHeaderBytes) {
+  if (bytes.size() < kJournalHeaderBytes) {
     file.damage = "is too short";
-  } else if (!bytes.starts_with(kSignature)) {
+  } else if (!bytes.starts_with(kJournalSignature)) {
     file.damage = "does not begin like a journal file";
   } else if (number_at(bytes, 88) > file_bytes || number_at(bytes, 96) > file_bytes - number_at(bytes, 88)) {
     file.damage = "has been cut short";

@@ -4,13 +4,12 @@
 #include <cstring>
 #include <endian.h>
 
+#include "feed/journal_bytes.h"
+
 namespace stargazer {
 namespace {
 
-constexpr std::string_view kSignature = "LPKSHHRH";
-
-// Where the header has what; as much of it is there in every version of the format.
-constexpr std::size_t kHeaderBytes = 208;
+// Where the header has what.
 constexpr std::size_t kIncompatibleFlagsAt = 12;
 constexpr std::size_t kFileIdAt = 24;
 constexpr std::size_t kSeqnumIdAt = 72;
@@ -48,22 +47,10 @@ constexpr std::size_t kEntryBytes = 64;
 constexpr std::size_t kNextPartAt = 16;
 constexpr std::size_t kPartBytes = 24;
 
-std::uint64_t number_at(std::string_view bytes, std::size_t at) {
-  std::uint64_t number = 0;
-  std::memcpy(&number, bytes.data() + at, sizeof number);
-  return le64toh(number);
-}
-
 std::uint32_t short_number_at(std::string_view bytes, std::size_t at) {
   std::uint32_t number = 0;
   std::memcpy(&number, bytes.data() + at, sizeof number);
   return le32toh(number);
-}
-
-JournalId id_at(std::string_view bytes, std::size_t at) {
-  JournalId id{};
-  std::memcpy(id.data(), bytes.data() + at, id.size());
-  return id;
 }
 
 // What libsystemd takes for a data object: one without entries is not finished, and offsets are multiples of 8.
@@ -78,7 +65,7 @@ bool is_sound_data(std::string_view object) {
 }  // namespace
 
 JournalImage::JournalImage(std::string_view bytes) : bytes_(bytes) {
-  if (bytes_.size() < kHeaderBytes || !bytes_.starts_with(kSignature)) return;
+  if (bytes_.size() < kJournalHeaderBytes || !bytes_.starts_with(kJournalSignature)) return;
   const std::uint32_t flags = short_number_at(bytes_, kIncompatibleFlagsAt);
   compact_ = (flags & kCompact) != 0;
   known_ = (flags & ~kKnownFlags) == 0;
@@ -99,7 +86,7 @@ std::uint64_t JournalImage::file_bytes() const {
 // The object there, all of whose bytes are; at least so many.
 std::optional<JournalImage::Object> JournalImage::object(std::uint64_t offset, std::uint8_t type,
                                                          std::size_t bytes_min) const {
-  if (offset % 8 != 0 || offset < kHeaderBytes || offset >= bytes_.size()) return {};
+  if (offset % 8 != 0 || offset < kJournalHeaderBytes || offset >= bytes_.size()) return {};
   const std::string_view rest = bytes_.substr(offset);
   if (rest.size() < bytes_min || static_cast<std::uint8_t>(rest[0]) != type) return {};
   const std::uint64_t size = number_at(rest, kObjectSizeAt);
