@@ -31,7 +31,7 @@ void GrowthWatch::watch(const std::vector<JournalFile>& files) {
   if (known_ && is_watched(wanted)) return;
   files_.clear();
   last_seqnum_ = 0;
-  again_ = true;
+  quiet_calls_ = 0;
   known_ = !wanted.empty() && wanted.size() <= kFilesMax;
   if (!known_) return;
   for (const JournalFile& file : wanted) {
@@ -104,7 +104,14 @@ bool GrowthWatch::grown() {
   if (!known_) return true;
   bool changed_now = false;
   for (File& file : files_) changed_now = changed(file) || changed_now;
-  return std::exchange(again_, changed_now) || changed_now;
+  quiet_calls_ = changed_now ? 0 : std::min(quiet_calls_, kSettledAfter) + 1;
+  return quiet_calls_ <= 1;
+}
+
+std::uint64_t GrowthWatch::last_begun() const {
+  std::uint64_t seqnum = 0;
+  for (const File& file : files_) seqnum = std::max(seqnum, file.counts.tail_seqnum);
+  return seqnum;
 }
 
 }  // namespace stargazer

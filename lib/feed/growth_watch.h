@@ -2,7 +2,9 @@
 // costs one system call a file, where to ask libsystemd for an entry costs a look-up of every match in every file.
 //
 // An entry is counted in the header a moment before it can be found by its fields. So a change is told twice: when it
-// is seen, and the time after.
+// is seen, and the time after. The moment is longer when journald loses its processor in it, and libsystemd does not
+// look again into a file at whose end it was while that counts as many entries. So it is also told when the counts have
+// stood still for a while: then whoever has not found the last one seeks.
 //
 // journald writes to several files in turn, one for the system and one for each user, each entry with a higher number.
 // libsystemd looks into one file after the other, and not again into one at whose end it was as long as that counts as
@@ -26,6 +28,8 @@ class GrowthWatch {
  public:
   // Of more files than this at a time nothing is known.
   static constexpr std::size_t kFilesMax = 32;
+  // What was counted has settled when so many calls in a row have seen no change.
+  static constexpr int kSettledAfter = 4;
 
   // From now on those of `files` that are still written to.
   void watch(const std::vector<JournalFile>& files);
@@ -33,6 +37,13 @@ class GrowthWatch {
   // False when no file has changed since the two last calls. True also when that is not known: nothing is watched, too
   // many files, or one that cannot be read.
   bool grown();
+
+  // Whether what was counted has settled in the last call of grown(): true once after each change.
+  bool settled() const { return known_ && quiet_calls_ == kSettledAfter; }
+
+  // The highest number of an entry that the files told in the last call of grown(); 0 when nothing is watched. Wrong for
+  // files of different writers, whose numbers do not compare.
+  std::uint64_t last_begun() const;
 
   // Up to this number the entries of that sequence are finished: a later one has been begun, or nothing is written to
   // it any more. 0 when that is not known. Asks the files, as they are now.
@@ -72,7 +83,7 @@ class GrowthWatch {
   std::vector<File> files_;
   std::uint64_t last_seqnum_ = 0;  // of an entry that had been begun at the last seek
   bool known_ = false;
-  bool again_ = true;
+  int quiet_calls_ = 0;  // of grown() since the last change; counted a little beyond kSettledAfter
 };
 
 }  // namespace stargazer

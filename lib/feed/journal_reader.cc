@@ -201,6 +201,13 @@ Result<bool> JournalReader::step_to_what_was_passed_by() {
   return step_by_matches();
 }
 
+bool JournalReader::may_have_grown() {
+  if (fd_ == -1 || growth_.grown()) return true;
+  if (!growth_.settled() || !at_end_ || widen_at_ || last_returned().seqnum >= growth_.last_begun()) return false;
+  widen_at_ = position_;
+  return true;
+}
+
 Result<bool> JournalReader::next() {
   for (;;) {
     auto found = step();

@@ -99,7 +99,7 @@ class JournalReader {
 
   // False when next() would find nothing new, as far as the files themselves tell: cheaper than next(), to be asked
   // often. What it misses comes with fd(). REQUIRES: is_open().
-  bool may_have_grown() { return fd_ == -1 || growth_.grown(); }
+  bool may_have_grown();
 
   // True when files may exist that this open journal cannot see: time to call open() again.
   bool is_outdated();

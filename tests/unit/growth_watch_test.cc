@@ -46,6 +46,32 @@ TEST_CASE("what is written is told twice, and then no more", "[growth_watch]") {
   CHECK(watch.grown());
 }
 
+TEST_CASE("what was counted settles once after each change", "[growth_watch]") {
+  REQUIRE(can_make_journals());
+  const TemporaryDirectory directory;
+  const JournalEntry entry = {{"_SYSTEMD_UNIT", kUnit}, {"MESSAGE", "a galaxy"}};
+  JournalMaker journal(directory.path() / "system.journal");
+  journal.append({entry, entry});
+  GrowthWatch watch;
+  CHECK_FALSE(watch.settled());
+  CHECK(watch.last_begun() == 0);
+  watch.watch(list_journal_files(journal_places(directory.path().string(), ""), {}));
+  const auto settled_at = [&watch] {
+    std::vector<int> calls;
+    for (int call = 0; call < 5 * GrowthWatch::kSettledAfter; ++call) {
+      watch.grown();
+      if (watch.settled()) calls.push_back(call);
+    }
+    return calls;
+  };
+  CHECK(settled_at() == std::vector<int>{GrowthWatch::kSettledAfter});
+  CHECK(watch.last_begun() == 2);
+  CHECK(settled_at().empty());
+  journal.append({entry});
+  CHECK(settled_at() == std::vector<int>{GrowthWatch::kSettledAfter});
+  CHECK(watch.last_begun() == 3);
+}
+
 TEST_CASE("what cannot be known counts as growth", "[growth_watch]") {
   const TemporaryDirectory directory;
   GrowthWatch watch;
@@ -53,11 +79,11 @@ TEST_CASE("what cannot be known counts as growth", "[growth_watch]") {
   missing.path = directory.path() / "missing.journal";
   missing.damage = "is too short";
   watch.watch({missing});
-  for (int i = 0; i < 4; ++i) CHECK(watch.grown());
+  for (int i = 0; i < 4; ++i) CHECK((watch.grown() && !watch.settled()));
   watch.watch(std::vector<JournalFile>(GrowthWatch::kFilesMax + 1, missing));
-  for (int i = 0; i < 4; ++i) CHECK(watch.grown());
+  for (int i = 0; i < 4; ++i) CHECK((watch.grown() && !watch.settled()));
   watch.watch({});
-  for (int i = 0; i < 4; ++i) CHECK(watch.grown());
+  for (int i = 0; i < 4; ++i) CHECK((watch.grown() && !watch.settled()));
 }
 
 TEST_CASE("what comes to two files since a seek may be passed by", "[growth_watch]") {
