@@ -41,8 +41,8 @@ class GrowthWatch {
   // Whether what was counted has settled in the last call of grown(): true once after each change.
   bool settled() const { return known_ && quiet_calls_ == kSettledAfter; }
 
-  // The highest number of an entry that the files told in the last call of grown(); 0 when nothing is watched. Wrong for
-  // files of different writers, whose numbers do not compare.
+  // The highest number of an entry that the files told in the last call of grown(); 0 when nothing is watched. Wrong
+  // for files of different writers, whose numbers do not compare.
   std::uint64_t last_begun() const;
 
   // Up to this number the entries of that sequence are finished: a later one has been begun, or nothing is written to
