@@ -98,7 +98,8 @@ class JournalReader {
   bool is_open() const { return journal_ != nullptr; }
 
   // False when next() would find nothing new, as far as the files themselves tell: cheaper than next(), to be asked
-  // often. What it misses comes with fd(). REQUIRES: is_open().
+  // often. What it misses comes with fd(). Some calls after the last change it makes next() seek, should the last entry
+  // that the files count not have been found (growth_watch.h). REQUIRES: is_open().
   bool may_have_grown();
 
   // True when files may exist that this open journal cannot see: time to call open() again.
