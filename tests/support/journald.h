@@ -27,10 +27,13 @@ class Journald {
   // this returns.
   void send(const std::string& unit, const std::vector<std::string>& messages) const;
 
-  // Archives the file that is written to, and begins a new one.
+  // Archives the file that is written to, and begins a new one. A thread of journald's still writes to the archived one
+  // for a while, and cuts it to its length.
   void rotate() const;
   // Deletes archived files, the oldest first, until only `files` are left.
   void vacuum(int files) const;
+  // Ends journald: its files stay, and from here on nobody writes to them. After it only directory() may be called.
+  void end() { process_.end(); }
 
  private:
   std::vector<std::string> inside(const std::vector<std::string>& argv) const;

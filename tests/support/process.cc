@@ -88,6 +88,11 @@ void Process::signal(int number) const {
   ::kill(pid_, number);
 }
 
+void Process::end() {
+  signal(SIGTERM);
+  wait_for(std::exchange(pid_, -1));
+}
+
 void Process::kill() {
   if (pid_ == -1) return;
   signal(SIGKILL);
