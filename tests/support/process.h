@@ -26,7 +26,7 @@ class Process {
 
   // Sends a signal. REQUIRES: pid() != -1.
   void signal(int number) const;
-  // Asks the child to end, with SIGTERM, and waits until it has. REQUIRES: pid() != -1.
+  // Asks the child to end, with SIGTERM, and waits until it has, however long that takes. REQUIRES: pid() != -1.
   void end();
   // Kills the child, if there is one, and waits until it is gone.
   void kill();

@@ -83,7 +83,8 @@ std::vector<std::filesystem::path> archived_files(const std::filesystem::path& d
   return files;
 }
 
-// How much of it a journal file says that it uses: behind that there can be room that journald did not give back.
+// How much of it a journal file says that it uses, header_size and arena_size (systemd.io/JOURNAL_FILE_FORMAT): behind
+// that there can be room that journald did not give back.
 std::uint64_t used_bytes(const std::filesystem::path& path) {
   std::string header(kJournalHeaderBytes, '\0');
   std::ifstream(path, std::ios::binary).read(header.data(), static_cast<std::streamsize>(header.size()));
